@@ -1,0 +1,1 @@
+//! The command line: one file a subcommand, the same library calls as the window.

@@ -1,0 +1,86 @@
+//! What the engine can be asked to do.
+
+use std::path::PathBuf;
+
+use crate::train::config::RunConfig;
+
+/// A number that names a job for as long as the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct JobId(pub u64);
+
+/// A number that names a query for as long as the program runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct QueryId(pub u64);
+
+/// How two embeddings are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Measure {
+    /// 1 - cosine similarity of v, 0..2.
+    #[default]
+    Cosine,
+    /// Euclidean distance of the raw v.
+    Euclidean,
+}
+
+/// One request. Answers come as [`super::event::Event`]s; a request that fails answers with `Event::Failed`.
+#[derive(Debug, Clone)]
+pub enum Command {
+    /// Load a model file for searching; the gallery is embedded anew.
+    OpenModel {
+        /// A model file written by Rain.
+        path: PathBuf,
+    },
+    /// Read a folder of sharp images (any supported layout, or loose images) and embed it as the gallery: a job.
+    OpenGallery {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// Read crops (files, or folders of files) as queries and embed them: a job.
+    AddQueries {
+        /// Files and folders.
+        paths: Vec<PathBuf>,
+    },
+    /// Forget a query. Undone by adding its path again.
+    RemoveQuery {
+        /// Which.
+        query: QueryId,
+    },
+    /// Rank the gallery against a query.
+    Search {
+        /// Which query.
+        query: QueryId,
+        /// How many candidates to return.
+        top: usize,
+        /// How to compare.
+        measure: Measure,
+    },
+    /// Run the decoder on a query.
+    Reconstruct {
+        /// Which query.
+        query: QueryId,
+    },
+    /// Decode an image for the screen; served by its own threads, so it answers while a run trains.
+    Thumbnail {
+        /// The image file.
+        path: PathBuf,
+        /// Longest side in pixels.
+        max_side: u32,
+    },
+    /// Start a run, or go on with the one in `run` if it holds checkpoints: a job.
+    Train {
+        /// Settings; boxed, they are large. With `resume` only the folder counts: settings come from its `run.toml`.
+        config: Box<RunConfig>,
+        /// The run folder.
+        run: PathBuf,
+        /// Go on where the folder's newest checkpoint stands.
+        resume: bool,
+    },
+    /// Stop a job at the next safe point (a training run writes a checkpoint first).
+    Cancel {
+        /// Which.
+        job: JobId,
+    },
+    /// End the thread; running jobs are stopped at a safe point first.
+    Shutdown,
+}

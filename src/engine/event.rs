@@ -1,0 +1,199 @@
+//! What the engine tells.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbImage;
+
+use super::command::{JobId, Measure, QueryId};
+use crate::data::dataset::Broken;
+use crate::model::config::ModelConfig;
+use crate::train::event::TrainEvent;
+
+/// A model that is open for searching.
+#[derive(Debug, Clone)]
+pub struct ModelInfo {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its shape.
+    pub config: ModelConfig,
+    /// First 12 hex digits of the file's BLAKE3 hash.
+    pub hash: String,
+    /// Whether it has a decoder (else no reconstructions).
+    pub decoder: bool,
+}
+
+/// One gallery image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GalleryEntry {
+    /// Its file.
+    pub path: PathBuf,
+    /// Identity, or -1 where unknown.
+    pub identity: i64,
+    /// Camera, or -1 where unknown.
+    pub camera: i64,
+}
+
+/// The gallery that is being searched.
+#[derive(Debug, Clone)]
+pub struct GalleryInfo {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Its usable images, sorted by path.
+    pub entries: Arc<Vec<GalleryEntry>>,
+    /// Files that were skipped, with the reason.
+    pub broken: Arc<Vec<Broken>>,
+}
+
+/// One query crop.
+#[derive(Debug, Clone)]
+pub struct QueryInfo {
+    /// Its name in commands.
+    pub id: QueryId,
+    /// Its file.
+    pub path: PathBuf,
+    /// Identity, or -1 where unknown (read from Market-1501 style names).
+    pub identity: i64,
+    /// Camera, or -1 where unknown.
+    pub camera: i64,
+    /// Its pixels at their true size.
+    pub image: Arc<RgbImage>,
+}
+
+/// One candidate for a query. The tool ranks candidates; a person decides.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Position in the ranking, from 1.
+    pub rank: usize,
+    /// Index into [`GalleryInfo::entries`].
+    pub entry: usize,
+    /// Distance by the search's measure.
+    pub distance: f32,
+    /// Whether it is the same person, where both identities are known.
+    pub same: Option<bool>,
+}
+
+/// The ranking of the gallery for one query.
+#[derive(Debug, Clone)]
+pub struct SearchResult {
+    /// Which query.
+    pub query: QueryId,
+    /// How it was compared.
+    pub measure: Measure,
+    /// The nearest gallery images, nearest first.
+    pub candidates: Vec<Candidate>,
+    /// Rank of the first image of the same person, where identities are known and there is one.
+    pub first_same: Option<usize>,
+    /// Images that were compared.
+    pub gallery_size: usize,
+}
+
+/// What a job is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// Reading and embedding a gallery.
+    Gallery,
+    /// Reading and embedding queries.
+    Queries,
+    /// Training.
+    Train,
+}
+
+/// How far a job is.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Progress {
+    /// Units done.
+    pub done: u64,
+    /// Units in all.
+    pub total: u64,
+    /// What a unit is, in the plural: "images", "steps".
+    pub unit: &'static str,
+    /// Seconds left at the present pace, once it is known.
+    pub seconds_left: Option<f64>,
+}
+
+/// How a job ended.
+#[derive(Debug, Clone, PartialEq)]
+pub enum JobEnd {
+    /// All done.
+    Done,
+    /// The user cancelled it.
+    Cancelled,
+    /// It failed; the text is complete and readable.
+    Failed(String),
+}
+
+/// What happened. Results are never dropped; progress and single training steps may be when the window is behind.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// The engine is up.
+    Ready {
+        /// The device in words: "CPU, 2 threads, AVX-512".
+        device: String,
+    },
+    /// A model is open for searching.
+    ModelOpened(ModelInfo),
+    /// The gallery is embedded and can be searched.
+    GalleryOpened(GalleryInfo),
+    /// A query was read and embedded.
+    QueryAdded(QueryInfo),
+    /// A query was forgotten.
+    QueryRemoved(QueryId),
+    /// Files offered as queries that could not be used.
+    QueriesSkipped(Vec<Broken>),
+    /// A ranking.
+    Searched(SearchResult),
+    /// The decoder's image of a query, of the model's input size. A reconstruction, not evidence.
+    Reconstructed {
+        /// Which query.
+        query: QueryId,
+        /// The image.
+        image: Arc<RgbImage>,
+    },
+    /// A decoded image for the screen, or why there is none.
+    Thumbnail {
+        /// The image file.
+        path: PathBuf,
+        /// The longest side that was asked for.
+        max_side: u32,
+        /// The image, or the reason.
+        image: Result<Arc<RgbImage>, String>,
+    },
+    /// A job began.
+    JobStarted {
+        /// Its number.
+        job: JobId,
+        /// What it does.
+        kind: JobKind,
+        /// A title for the list of jobs: "Embed gallery demo".
+        title: String,
+    },
+    /// A job moved on.
+    JobProgress {
+        /// Its number.
+        job: JobId,
+        /// How far.
+        progress: Progress,
+    },
+    /// A job ended.
+    JobEnded {
+        /// Its number.
+        job: JobId,
+        /// How.
+        end: JobEnd,
+    },
+    /// Something happened in a training run.
+    Training {
+        /// The run's job.
+        job: JobId,
+        /// What.
+        event: TrainEvent,
+    },
+    /// A request outside a job failed, or the engine itself did; the text is complete and readable.
+    Failed {
+        /// What was asked, in words: "Open model".
+        what: String,
+        /// What happened, to which file, what to do now.
+        message: String,
+    },
+}

@@ -1,0 +1,1 @@
+//! CMC, mAP and the protocols that use them.

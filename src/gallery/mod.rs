@@ -1,0 +1,1 @@
+//! The gallery: embeddings and the files behind them, on disk and in memory.

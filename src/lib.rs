@@ -1,0 +1,18 @@
+//! Rain finds the sharp gallery image of the person in a blurred, tiny crop.
+//!
+//! It implements RAIN ("Learning Resolution-Invariant Deep Representations for Person Re-Identification") on Candle.
+//! Floors, ground first; a floor may use only those below it:
+//! `nn` → `model`, `data` → `train`, `eval`, `gallery` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
+
+pub mod data;
+pub mod error;
+pub mod model;
+pub mod nn;
+pub mod train;
+pub mod eval;
+pub mod gallery;
+pub mod engine;
+pub mod cli;
+pub mod app;
+
+pub use error::{Error, Result};

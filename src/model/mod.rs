@@ -1,0 +1,3 @@
+//! The boxes of the paper's figure 2, one file each.
+
+pub mod config;

@@ -1,0 +1,1 @@
+//! The compute layer over Candle: every op with a correct gradient.
