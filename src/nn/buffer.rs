@@ -1,8 +1,9 @@
 //! Memory for the kernels: aligned scratch space, and the way in and out of Candle's CPU storage.
 
+use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 
-use candle_core::{CpuStorage, Device, Layout, Result, Shape, Storage, Tensor};
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Storage, Tensor};
 
 /// A zeroed `f32` buffer aligned to a cache line, as the kernels' aligned loads need it.
 pub struct Aligned {
@@ -107,6 +108,26 @@ pub fn with_floats<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f
     f(slices)
 }
 
+/// Calls `f` with the numbers of a tensor, to be changed in place: for parameters, whose holders all see the change.
+///
+/// # Errors
+/// When the tensor is not contiguous `f32` on the CPU.
+pub fn with_floats_mut(tensor: &Tensor, f: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
+    struct Once<F>(Cell<Option<F>>);
+    impl<F: FnOnce(&mut [f32]) -> Result<()>> InplaceOp1 for Once<F> {
+        fn name(&self) -> &'static str {
+            "rain-update"
+        }
+        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+            match (storage, layout.contiguous_offsets(), self.0.take()) {
+                (CpuStorage::F32(data), Some((start, end)), Some(f)) => f(&mut data[start..end]),
+                _ => candle_core::bail!("only a contiguous f32 tensor can be changed in place"),
+            }
+        }
+    }
+    tensor.inplace_op1(&Once(Cell::new(Some(f))))
+}
+
 /// A CPU tensor that takes over `data`.
 pub fn tensor(data: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
     Tensor::from_vec(data, shape.into(), &Device::Cpu)
@@ -116,4 +137,21 @@ pub fn tensor(data: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
 /// unset memory to reason about.
 pub fn output(len: usize) -> Vec<f32> {
     vec![0.0; len]
+}
+
+/// Copies the numbers of `source` into `target`, whose holders all see the change.
+///
+/// # Errors
+/// When the shapes differ.
+pub fn assign(target: &Tensor, source: &Tensor) -> Result<()> {
+    if target.dims() != source.dims() {
+        candle_core::bail!("shapes {:?} and {:?} differ", target.dims(), source.dims());
+    }
+    let source = source.to_dtype(candle_core::DType::F32)?;
+    with_floats([&source], |[source]| {
+        with_floats_mut(target, |target| {
+            target.copy_from_slice(source);
+            Ok(())
+        })
+    })
 }

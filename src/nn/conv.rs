@@ -78,7 +78,7 @@ impl Shape {
     }
 }
 
-/// y = x * w, in training: both gradients are recorded where they are wanted.
+/// y = x * w, in training: both gradients are recorded where they are wanted, and only there computed.
 ///
 /// # Errors
 /// When the shapes do not fit.
@@ -86,11 +86,29 @@ pub fn conv2d(tape: &Tape, x: &Value, w: &Value, stride: usize, padding: usize) 
     let shape = Shape::new(x.tensor(), w.tensor(), stride, padding)?;
     let y = forward(x.tensor(), w.tensor(), &shape, &Folded::default())?;
     let (xt, wt) = (x.tensor().clone(), w.tensor().clone());
-    Ok(tape.record(&[x, w], y, move |dy, needed| {
-        let dx = if needed[0] { Some(input_gradient(&dy, &wt, &shape)?) } else { None };
-        let dw = if needed[1] { Some(weight_gradient(&xt, &dy, &shape)?) } else { None };
-        Ok(vec![dx, dw])
+    Ok(tape.record(&[x, w], y, move |dy, needed| gradients(&xt, &wt, &dy, &shape, needed)))
+}
+
+/// y = x * w + bias, `bias [co]`.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn conv2d_bias(tape: &Tape, x: &Value, w: &Value, bias: &Value, stride: usize, padding: usize) -> Result<Value> {
+    let shape = Shape::new(x.tensor(), w.tensor(), stride, padding)?;
+    let shift: Vec<f32> = bias.tensor().to_vec1()?;
+    let y = forward(x.tensor(), w.tensor(), &shape, &Folded { shift: Some(&shift), ..Folded::default() })?;
+    let (xt, wt) = (x.tensor().clone(), w.tensor().clone());
+    Ok(tape.record(&[x, w, bias], y, move |dy, needed| {
+        let mut all = gradients(&xt, &wt, &dy, &shape, needed)?;
+        all.push(if needed[2] { Some(dy.sum((0, 2, 3))?) } else { None });
+        Ok(all)
     }))
+}
+
+fn gradients(x: &Tensor, w: &Tensor, dy: &Tensor, shape: &Shape, needed: &[bool]) -> Result<Vec<Option<Tensor>>> {
+    let dx = if needed[0] { Some(input_gradient(dy, w, shape)?) } else { None };
+    let dw = if needed[1] { Some(weight_gradient(x, dy, shape)?) } else { None };
+    Ok(vec![dx, dw])
 }
 
 /// What evaluation adds to a convolution: a folded BatchNorm, a shortcut and a ReLU, in the same pass over y.

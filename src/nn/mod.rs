@@ -6,6 +6,14 @@ pub mod activation;
 pub mod buffer;
 pub mod conv;
 pub mod kernel;
+pub mod layer;
+pub mod linear;
+pub mod loss;
+pub mod norm;
+pub mod optim;
+pub mod parameter;
+pub mod pool;
 pub mod tape;
+pub mod upsample;
 #[cfg(test)]
 pub(crate) mod testing;

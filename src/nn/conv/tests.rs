@@ -105,6 +105,8 @@ fn the_folded_pass_adds_scale_shift_shortcut_and_relu() {
 fn gradients_agree_with_finite_differences() {
     for [b, ci, h, w, co, k, s, p] in [[2, 3, 5, 4, 4, 3, 2, 1], [1, 2, 6, 5, 3, 1, 1, 0], [1, 2, 9, 8, 3, 7, 2, 3]] {
         check_gradients(&[noise(1, &[b, ci, h, w]), noise(2, &[co, ci, k, k])], |tape, v| conv2d(tape, &v[0], &v[1], s, p));
+        let with_bias = [noise(1, &[b, ci, h, w]), noise(2, &[co, ci, k, k]), noise(3, &[co])];
+        check_gradients(&with_bias, |tape, v| conv2d_bias(tape, &v[0], &v[1], &v[2], s, p));
         // One tensor, two consumers.
         if s == 1 && ci == 2 {
             check_gradients(&[noise(1, &[b, ci, h, w]), noise(2, &[2, ci, k, k])], |tape, v| {
