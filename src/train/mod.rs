@@ -2,3 +2,6 @@
 
 pub mod config;
 pub mod event;
+pub mod golden;
+pub mod learner;
+pub mod losses;
