@@ -12,6 +12,7 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, RgbImage};
 
 use super::dataset::Broken;
 use super::truncation;
+use crate::fs::write_atomic;
 use crate::{Error, Result};
 
 /// Images with fewer pixels than this along a side are unusable: there is nothing of a person in them.
@@ -154,37 +155,16 @@ pub fn denormalise(planar: &[f32], height: usize, width: usize) -> RgbImage {
     out
 }
 
-/// Writes a PNG so that `path` holds either what it held before or the whole image: a temporary file beside it, synced,
-/// renamed.
+/// Writes a PNG in one piece: `path` holds either what it held before or the whole image.
 ///
 /// # Errors
 /// [`Error::Io`] where the folder cannot be written to or the disk is full.
 pub fn save_png(image: &RgbImage, path: &Path) -> Result<()> {
-    let failed = |e| Error::io("write", path, e);
-    let folder = match path.parent() {
-        Some(p) if !p.as_os_str().is_empty() => p,
-        _ => Path::new("."),
-    };
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // What the user's umask makes of it, as for any file, instead of a temporary file's "owner only".
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder
-        .prefix(".rain-")
-        .suffix(".tmp")
-        .tempfile_in(folder)
-        .map_err(failed)?;
     let mut bytes = Cursor::new(Vec::new());
     image
         .write_to(&mut bytes, ImageFormat::Png)
-        .map_err(|e| failed(io::Error::other(e)))?;
-    file.write_all(bytes.get_ref()).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(path).map_err(|e| failed(e.error))?;
-    Ok(())
+        .map_err(|e| Error::io("write", path, io::Error::other(e)))?;
+    write_atomic(path, |file| file.write_all(bytes.get_ref()))
 }
 
 /// The whole file. Refuses what is no regular file (reading a pipe would wait for ever) and what is absurdly large.
