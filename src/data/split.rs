@@ -29,7 +29,7 @@ pub struct Split {
 /// - Market-1501: the published parts. Junk (identity -1) is dropped, distractors (0) stay in the gallery only.
 /// - VIPeR: half of the people who were seen by both cameras are the test; camera b (1) asks, camera a (0) answers.
 /// - Folder: half of the people with two images or more are the test. Of each, the images of the lowest-numbered camera
-///   are the gallery and the others' ask; where fewer than two cameras are known, half of the images (rounded up, drawn
+///   are the gallery and the others' ask (those of no known camera are left out); where fewer than two cameras are known, half of the images (rounded up, drawn
 ///   by the seed) are the gallery.
 ///
 /// Whoever cannot be both query and gallery is trained on. With an odd number the extra person is trained on.
