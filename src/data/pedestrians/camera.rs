@@ -4,8 +4,8 @@ use image::RgbImage;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
 
+use super::light::Light;
 use super::math::{Colour, Purpose, Vec3, cos, lerp, stream, vec3};
-use super::paint::Light;
 use super::scene::Scene;
 
 /// A camera of the crowd's scene. A pure function of the crowd's seed and the camera's number.

@@ -1,11 +1,11 @@
-//! Dressing a skeleton: body, clothes, hair and bag of an identity, drawn into a canvas.
+//! Dressing a skeleton: body and clothes of an identity, drawn into a canvas.
 
 use super::head;
-use super::identity::{Bag, Identity, LowerKind};
-use super::math::{Colour, Vec3, colour, lerp, noise, smoothstep, vec3};
+use super::identity::{Identity, LowerKind};
+use super::math::{Colour, Vec3, colour, lerp, smoothstep, vec3};
 use super::outfit;
 use super::paint::{Canvas, Hit, Lens, Paint, Ring, Shape};
-use super::skeleton::{SHOULDER, Skeleton};
+use super::skeleton::Skeleton;
 
 /// Draws a person; the lens says from where.
 pub fn draw(canvas: &mut Canvas, lens: &Lens, identity: &Identity, skeleton: &Skeleton, look: f32) {
@@ -42,17 +42,25 @@ pub fn draw(canvas: &mut Canvas, lens: &Lens, identity: &Identity, skeleton: &Sk
     head::draw(figure.canvas, lens, identity, look, skeleton.sink);
 }
 
-struct Figure<'a> {
+/// A person being drawn.
+pub struct Figure<'a> {
     canvas: &'a mut Canvas,
     lens: &'a Lens,
-    identity: &'a Identity,
-    skeleton: &'a Skeleton,
+    pub(super) identity: &'a Identity,
+    pub(super) skeleton: &'a Skeleton,
     /// How far the upper garment stands off the body.
-    thick: f32,
+    pub(super) thick: f32,
 }
 
 impl<'a> Figure<'a> {
-    fn limb(&mut self, from: Vec3, to: Vec3, radii: [f32; 2], cut: bool, paint: Paint<'a>) {
+    pub(super) fn limb(
+        &mut self,
+        from: Vec3,
+        to: Vec3,
+        radii: [f32; 2],
+        cut: bool,
+        paint: Paint<'a>,
+    ) {
         self.canvas.draw(
             self.lens,
             &Shape::Limb {
@@ -65,7 +73,7 @@ impl<'a> Figure<'a> {
         );
     }
 
-    fn block(&mut self, centre: Vec3, half: Vec3, paint: Paint<'a>) {
+    pub(super) fn block(&mut self, centre: Vec3, half: Vec3, paint: Paint<'a>) {
         self.canvas
             .draw(self.lens, &Shape::Block { centre, half }, &paint);
     }
@@ -410,117 +418,9 @@ impl<'a> Figure<'a> {
             plain(id.skin),
         );
     }
-
-    fn bag(&mut self) {
-        let id = self.identity;
-        let (side, sink) = (id.bag_side, self.skeleton.sink);
-        let hand = self.skeleton.fingers[usize::from(side < 0.0)];
-        let (main, dark) = (id.bag_colour, id.bag_colour * 0.55);
-        let back = 0.058 * id.build.weight + self.thick;
-        match id.bag {
-            Bag::None => {}
-            Bag::Backpack => {
-                self.block(
-                    vec3(0.0, 0.712 - sink, -back - 0.042),
-                    vec3(0.078, 0.108, 0.046),
-                    cloth_box(main),
-                );
-                self.block(
-                    vec3(0.0, 0.672 - sink, -back - 0.085),
-                    vec3(0.058, 0.052, 0.02),
-                    cloth_box(dark.mix(main, 0.5)),
-                );
-            }
-            Bag::Crossbody => {
-                let x = side * (0.112 * id.build.hips * id.build.weight + self.thick);
-                self.block(
-                    vec3(x, 0.535 - sink, 0.012),
-                    vec3(0.03, 0.056, 0.07),
-                    cloth_box(main),
-                );
-            }
-            Bag::Tote => {
-                let x = side * (0.125 * id.build.shoulders + self.thick);
-                let centre = vec3(x, 0.60 - sink, -0.03);
-                self.block(centre, vec3(0.03, 0.075, 0.085), cloth_box(main));
-                let top = vec3(side * 0.088, SHOULDER + 0.03 - sink, -0.005);
-                for end in [0.05, -0.05] {
-                    self.limb(
-                        top,
-                        centre + vec3(0.0, 0.06, end),
-                        [0.008, 0.007],
-                        false,
-                        plain(dark),
-                    );
-                }
-            }
-            Bag::Handbag => {
-                self.block(
-                    hand + vec3(0.0, -0.095, 0.0),
-                    vec3(0.032, 0.062, 0.075),
-                    cloth_box(main),
-                );
-                for end in [0.04, -0.04] {
-                    self.limb(
-                        hand,
-                        hand + vec3(0.0, -0.045, end),
-                        [0.006, 0.006],
-                        false,
-                        plain(dark),
-                    );
-                }
-            }
-            Bag::Suitcase => {
-                let centre = vec3(hand.x + side * 0.015, 0.2, hand.z - 0.15);
-                self.limb(
-                    hand,
-                    centre + vec3(0.0, 0.14, 0.0),
-                    [0.007, 0.007],
-                    false,
-                    plain(colour(0x707478)),
-                );
-                self.block(
-                    centre,
-                    vec3(0.085, 0.15, 0.052),
-                    Box::new(move |hit: &mut Hit| {
-                        // Ribs of a hard shell.
-                        let rib = (hit.at.x * 3.0).fract().abs();
-                        Some(if rib < 0.2 && hit.at.z.abs() > 0.9 {
-                            main * 0.6
-                        } else {
-                            main
-                        })
-                    }),
-                );
-                for wheel in [-0.06, 0.06] {
-                    self.limb(
-                        centre + vec3(wheel, -0.15, 0.0),
-                        centre + vec3(wheel, -0.175, 0.0),
-                        [0.016, 0.016],
-                        false,
-                        plain(colour(0x1a1a1c)),
-                    );
-                }
-            }
-        }
-    }
 }
 
 /// One colour all over.
 pub fn plain<'a>(colour: Colour) -> Paint<'a> {
     Box::new(move |_| Some(colour))
-}
-
-/// The colour of a bag: seams and a lid tell which way is up.
-fn cloth_box<'a>(main: Colour) -> Paint<'a> {
-    Box::new(move |hit: &mut Hit| {
-        let seam = (hit.at.y - 0.45).abs() < 0.06 || hit.at.y < -0.86;
-        Some(
-            main * if seam {
-                0.62
-            } else {
-                0.9 + 0.2 * noise(hit.at.x * 4.0, hit.at.y * 4.0, 11)
-            },
-        )
-    })
 }

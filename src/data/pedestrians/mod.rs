@@ -11,12 +11,15 @@
 //! The pictures are as hard as they need to be, no harder: casts change colours between cameras, people are seen from all
 //! sides, and clothes come from one wardrobe, so that several people wear the same jacket.
 
+mod bag;
 mod camera;
 mod figure;
 mod head;
 mod identity;
 pub mod layout;
+mod light;
 mod math;
+mod occluder;
 mod outfit;
 mod paint;
 mod portrait;
@@ -34,10 +37,11 @@ use crate::{Error, Result};
 
 pub use camera::{Camera, Sensor};
 pub use identity::{Bag, Build, Hair, Headwear, Identity, Lower, LowerKind, Pattern, Upper};
+pub use light::Light;
 pub use math::{Colour, Purpose, Vec3, stream};
-pub use paint::Light;
+pub use occluder::Occluder;
 pub use portrait::{Other, View, encode, render_person};
-pub use scene::{Occluder, Scene};
+pub use scene::Scene;
 pub use skeleton::{Arm, Gait};
 
 use layout::Shot;

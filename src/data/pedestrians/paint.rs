@@ -1,10 +1,9 @@
 //! A small software rasteriser: solid shapes, seen without perspective, into a depth buffer.
 //!
 //! Each shape answers one question exactly or nearly so: where does a ray along the view first meet it? The answer gives
-//! depth and surface normal for every sample, from which [`Canvas::shade`] makes soft light, contact shadows and shadows
-//! that limbs cast on each other. There are a few samples a pixel; averaging them smooths the edges.
+//! depth and surface normal for every sample, to which [`Canvas::shade`] adds the light. There are a few samples a pixel; averaging them smooths the edges.
 
-use super::math::{Colour, Turn, Vec3, lerp, smoothstep, vec3};
+use super::math::{Colour, Turn, Vec3, lerp, vec3};
 
 /// The view of one image: how the body's frame falls on the samples.
 #[derive(Debug, Clone, Copy)]
@@ -110,26 +109,15 @@ pub struct Canvas {
     /// Rows of samples.
     pub height: usize,
     /// Distance to the viewer, larger being nearer; [`EMPTY`] where nothing is.
-    depth: Vec<f32>,
-    normal: Vec<Vec3>,
-    colour: Vec<Colour>,
+    pub(super) depth: Vec<f32>,
+    /// Surface normals in the view's frame.
+    pub(super) normal: Vec<Vec3>,
+    /// The colours of the surfaces, not lit yet.
+    pub(super) colour: Vec<Colour>,
 }
 
 /// The depth of a sample that shows nothing.
-const EMPTY: f32 = -1e9;
-
-/// The light of a scene, in the view's frame.
-#[derive(Debug, Clone, Copy)]
-pub struct Light {
-    /// Where the main light comes from; length 1.
-    pub from: Vec3,
-    /// The colour of the main light.
-    pub key: Colour,
-    /// The colour of the light from above and around.
-    pub sky: Colour,
-    /// The colour of the light that the ground throws back.
-    pub ground: Colour,
-}
+pub(super) const EMPTY: f32 = -1e9;
 
 impl Canvas {
     /// An empty canvas.
@@ -344,81 +332,6 @@ impl Canvas {
                 );
             }
         }
-    }
-
-    /// Lights what was drawn and averages samples into pixels: colour times cover, and cover.
-    ///
-    /// `factor` is the number of samples along a pixel's side, `scale` the samples in a body height.
-    pub fn shade(&self, light: &Light, factor: usize, scale: f32) -> Vec<(Colour, f32)> {
-        let (w, h) = (self.width / factor, self.height / factor);
-        let share = 1.0 / (factor * factor) as f32;
-        let mut pixels = vec![(Colour::default(), 0.0); w * h];
-        for row in 0..h * factor {
-            for column in 0..w * factor {
-                if self.depth[row * self.width + column] == EMPTY {
-                    continue;
-                }
-                let pixel = &mut pixels[row / factor * w + column / factor];
-                pixel.0 = pixel.0 + self.lit(row, column, light, scale) * share;
-                pixel.1 += share;
-            }
-        }
-        pixels
-    }
-
-    fn lit(&self, row: usize, column: usize, light: &Light, scale: f32) -> Colour {
-        let index = row * self.width + column;
-        let (n, z) = (self.normal[index], self.depth[index]);
-        // Soft shadow: walk from the surface towards the light and see whether something stands in the way.
-        let mut shadow = 0.0f32;
-        for step in [0.02, 0.045, 0.08, 0.13] {
-            let reach = step * scale;
-            if let Some(there) = self.depth_at(
-                row as f32 - light.from.y * reach,
-                column as f32 + light.from.x * reach,
-            ) {
-                let above = there - (z + light.from.z * step);
-                shadow = shadow.max(
-                    smoothstep(0.004, 0.03, above)
-                        * (1.0 - smoothstep(0.12, 0.3, above))
-                        * (1.0 - 3.0 * step),
-                );
-            }
-        }
-        // Corners are dark: what surrounds a place and is nearer to the viewer keeps light away.
-        let mut hidden = 0.0;
-        for (dx, dy) in [
-            (1.0, 0.0),
-            (-1.0, 0.0),
-            (0.5, 0.87),
-            (-0.5, 0.87),
-            (0.5, -0.87),
-            (-0.5, -0.87),
-        ] {
-            if let Some(there) = self.depth_at(
-                row as f32 - dy * 0.022 * scale,
-                column as f32 + dx * 0.022 * scale,
-            ) {
-                hidden +=
-                    smoothstep(0.006, 0.05, there - z) * (1.0 - smoothstep(0.1, 0.25, there - z));
-            }
-        }
-        let open = 1.0 - 0.11 * hidden;
-        // Light wraps around, as cloth and skin scatter it; edges that turn away are a little darker.
-        let facing = ((n.dot(light.from) + 0.25) / 1.25).max(0.0) * (1.0 - 0.75 * shadow);
-        let up = 0.5 + 0.5 * n.y;
-        let ambient = light.ground.mix(light.sky, up) * open * (0.7 + 0.3 * n.z.max(0.0));
-        let sum = light.key * facing * (0.4 + 0.6 * open) + ambient;
-        // Against the sky even black cloth has a faint sheen at its edges.
-        let rim = (1.0 - n.z.clamp(0.0, 1.0)) * up;
-        self.colour[index].times(sum) + light.sky * (0.02 * rim * rim)
-    }
-
-    fn depth_at(&self, row: f32, column: f32) -> Option<f32> {
-        if row < 0.0 || column < 0.0 || row >= self.height as f32 || column >= self.width as f32 {
-            return None;
-        }
-        Some(self.depth[row as usize * self.width + column as usize]).filter(|&z| z != EMPTY)
     }
 }
 

@@ -9,8 +9,9 @@ use super::camera::{Camera, Sensor, blur};
 use super::figure;
 use super::identity::{Bag, Identity};
 use super::math::{Colour, Turn, sin, smoothstep, vec3};
+use super::occluder::Occluder;
 use super::paint::{Canvas, Lens};
-use super::scene::{EXTENT, Occluder};
+use super::scene::EXTENT;
 use super::skeleton::{Arm, Gait, Skeleton};
 
 /// Samples along the side of a pixel.
