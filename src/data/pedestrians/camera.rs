@@ -1,5 +1,7 @@
 //! Cameras: where they hang, what light falls there, and what their electronics make of it.
 
+use std::f32::consts::TAU;
+
 use image::RgbImage;
 use rand::{Rng, RngExt};
 use rand_chacha::ChaCha8Rng;
@@ -56,8 +58,8 @@ impl Camera {
         let rng = &mut stream(seed, Purpose::Camera, number, 0);
         let scene = Scene::new(rng, number);
         // Neighbouring numbers get casts far apart on the colour circle (the golden angle), so that they always matter.
-        let hue = 2.4 * number as f32
-            + stream(seed, Purpose::Camera, u64::MAX, 0).random_range(0.0..6.28);
+        let hue =
+            2.4 * number as f32 + stream(seed, Purpose::Camera, u64::MAX, 0).random_range(0.0..TAU);
         let strength = rng.random_range(0.10..0.26);
         let exposure =
             [1.0, 0.72, 1.22, 0.88, 1.1, 0.8][(number % 6) as usize] * rng.random_range(0.92..1.08);
@@ -80,7 +82,7 @@ impl Camera {
             shadow: (-side * across / up, rng.random_range(0.12..0.3)),
             shadow_strength: 0.15 + 0.4 * sunny,
             pitch: rng.random_range(0.05..0.30),
-            path: rng.random_range(0.0..6.28),
+            path: rng.random_range(0.0..TAU),
             crop: rng.random_range(112.0..186.0),
             sensor: Sensor {
                 gain: (vec3(1.0, 1.0, 1.0) + cast) * exposure,

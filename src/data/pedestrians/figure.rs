@@ -19,19 +19,25 @@ pub fn draw(canvas: &mut Canvas, lens: &Lens, identity: &Identity, skeleton: &Sk
     if identity.upper.quilted {
         figure.thick += 0.008;
     }
-    // The upper garment is worn over the lower one, however the legs swing: those stand back a little.
-    let inner = Lens {
-        depth: lens.depth
-            - if identity.upper.hem < 0.46 {
-                0.035
-            } else {
-                0.012
-            },
+    // Clothes are worn over each other, however the legs swing: the inner ones stand back a little.
+    let behind = |by: f32| Lens {
+        depth: lens.depth - by,
         ..*lens
     };
-    figure.lens = &inner;
+    let coat = if identity.upper.hem < 0.46 {
+        0.035
+    } else {
+        0.012
+    };
+    let skirt = match identity.lower.kind {
+        LowerKind::Skirt(_) | LowerKind::Dress(_) => 0.03,
+        _ => 0.0,
+    };
+    let (hips, legs) = (behind(coat), behind(coat + skirt));
+    figure.lens = &legs;
     figure.leg(0);
     figure.leg(1);
+    figure.lens = &hips;
     figure.hips();
     figure.lens = lens;
     figure.arm(0);

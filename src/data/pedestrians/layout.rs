@@ -51,7 +51,7 @@ pub fn shots(identities: u64, cameras: u64, images: u64) -> impl Iterator<Item =
         let folder = match identity % 2 {
             0 => TRAIN,
             // Cameras with a single image come last in a round: by turns from the first of them.
-            _ if single && (image - images.saturating_sub(cameras)) % 2 == 0 => GALLERY,
+            _ if single && (image - images.saturating_sub(cameras)).is_multiple_of(2) => GALLERY,
             _ if first => QUERY,
             _ => GALLERY,
         };

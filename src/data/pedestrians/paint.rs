@@ -148,12 +148,12 @@ impl Canvas {
     }
 
     fn put(&mut self, index: usize, z: f32, mut hit: Hit, paint: &Paint) {
-        if z > self.depth[index] {
-            if let Some(colour) = paint(&mut hit) {
-                self.depth[index] = z;
-                self.normal[index] = hit.normal;
-                self.colour[index] = colour;
-            }
+        if z > self.depth[index]
+            && let Some(colour) = paint(&mut hit)
+        {
+            self.depth[index] = z;
+            self.normal[index] = hit.normal;
+            self.colour[index] = colour;
         }
     }
 

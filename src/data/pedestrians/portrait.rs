@@ -1,5 +1,7 @@
 //! One image of one person: the view, the picture, and its bytes.
 
+use std::f32::consts::{PI, TAU};
+
 use image::RgbImage;
 use image::codecs::jpeg::JpegEncoder;
 use rand::RngExt;
@@ -57,13 +59,9 @@ impl View {
     /// A view of a person by a camera, drawn at random.
     pub fn draw(rng: &mut ChaCha8Rng, identity: &Identity, camera: &Camera) -> Self {
         let yaw = if rng.random_bool(0.15) {
-            rng.random_range(0.0..6.28)
+            rng.random_range(0.0..TAU)
         } else {
-            let there = if rng.random_bool(0.5) {
-                0.0
-            } else {
-                std::f32::consts::PI
-            };
+            let there = if rng.random_bool(0.5) { 0.0 } else { PI };
             camera.path + there + rng.random_range(-0.4..0.4)
         };
         let gait = gait(rng, identity);
@@ -111,7 +109,7 @@ impl Other {
         };
         Self {
             identity,
-            yaw: rng.random_range(0.0..6.28),
+            yaw: rng.random_range(0.0..TAU),
             gait,
             at,
         }
