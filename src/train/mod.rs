@@ -1,11 +1,16 @@
 //! Training: the losses, the two-phase step, and the run that repeats it.
 
+pub mod check;
 pub mod checkpoint;
 pub mod config;
 pub mod event;
+pub mod feed;
+pub mod fingerprint;
 pub mod folder;
 pub mod guard;
 pub mod history;
 pub mod preset;
+pub mod samples;
 pub mod schedule;
 pub mod tensorboard;
+pub mod trainer;
