@@ -14,8 +14,16 @@ pub fn check(config: &RunConfig) -> Result<()> {
     let share = |x: f64| (0.0..=1.0).contains(&x);
     let not_negative = |x: f64| x.is_finite() && x >= 0.0;
     let rules = [
-        (data.root.as_os_str().is_empty(), "data.root", "name the data set's folder with --data"),
-        (data.rates.is_empty() || !rates(&data.rates), "data.rates", "list rates of 1 or more"),
+        (
+            data.root.as_os_str().is_empty(),
+            "data.root",
+            "name the data set's folder with --data",
+        ),
+        (
+            data.rates.is_empty() || !rates(&data.rates),
+            "data.rates",
+            "list rates of 1 or more",
+        ),
         (
             data.use_lr && data.identities * data.images < 1,
             "data.identities",
@@ -26,36 +34,91 @@ pub fn check(config: &RunConfig) -> Result<()> {
             "data.images",
             "a batch needs two images, for its statistics",
         ),
-        (data.pad > 1000, "data.pad", "pad by at most 1000 pixels"),
-        (!share(data.erasing), "data.erasing", "choose a probability from 0 to 1"),
+        (
+            !share(data.erasing),
+            "data.erasing",
+            "choose a probability from 0 to 1",
+        ),
         (
             !share(data.labelled) || data.labelled == 0.0,
             "data.labelled",
             "choose a share above 0, up to 1",
         ),
-        (!data.use_lr && loss.adv != 0.0, "loss.adv", "set it to 0 where data.use_lr is false"),
-        (!data.use_lr && loss.rec != 0.0, "loss.rec", "set it to 0 where data.use_lr is false"),
-        (!not_negative(loss.adv), "loss.adv", "choose a weight of 0 or more"),
-        (!not_negative(loss.rec), "loss.rec", "choose a weight of 0 or more"),
-        (!not_negative(loss.cls), "loss.cls", "choose a weight of 0 or more"),
-        (!not_negative(loss.tri), "loss.tri", "choose a weight of 0 or more"),
-        (!not_negative(loss.margin), "loss.margin", "choose a margin of 0 or more"),
-        (!share(loss.label_smoothing), "loss.label_smoothing", "choose a share from 0 to 1"),
-        (!not_negative(optim.lr), "optim.lr", "choose a rate of 0 or more"),
-        (!not_negative(optim.lr_discriminator), "optim.lr_discriminator", "choose 0 or more"),
+        (
+            !data.use_lr && loss.adv != 0.0,
+            "loss.adv",
+            "set it to 0 where data.use_lr is false",
+        ),
+        (
+            !data.use_lr && loss.rec != 0.0,
+            "loss.rec",
+            "set it to 0 where data.use_lr is false",
+        ),
+        (
+            !not_negative(loss.adv),
+            "loss.adv",
+            "choose a weight of 0 or more",
+        ),
+        (
+            !not_negative(loss.rec),
+            "loss.rec",
+            "choose a weight of 0 or more",
+        ),
+        (
+            !not_negative(loss.cls),
+            "loss.cls",
+            "choose a weight of 0 or more",
+        ),
+        (
+            !not_negative(loss.tri),
+            "loss.tri",
+            "choose a weight of 0 or more",
+        ),
+        (
+            !not_negative(loss.margin),
+            "loss.margin",
+            "choose a margin of 0 or more",
+        ),
+        (
+            !share(loss.label_smoothing),
+            "loss.label_smoothing",
+            "choose a share from 0 to 1",
+        ),
+        (
+            !not_negative(optim.lr),
+            "optim.lr",
+            "choose a rate of 0 or more",
+        ),
+        (
+            !not_negative(optim.lr_discriminator),
+            "optim.lr_discriminator",
+            "choose 0 or more",
+        ),
         (
             !not_negative(schedule.epochs) || schedule.epochs == 0.0,
             "schedule.epochs",
             "train for more than 0 epochs",
         ),
-        (!not_negative(schedule.warmup_epochs), "schedule.warmup_epochs", "choose 0 or more"),
+        (
+            !not_negative(schedule.warmup_epochs),
+            "schedule.warmup_epochs",
+            "choose 0 or more",
+        ),
         (
             !schedule.milestones.iter().all(|m| share(*m)),
             "schedule.milestones",
             "list fractions of the run, from 0 to 1",
         ),
-        (!not_negative(schedule.gamma), "schedule.gamma", "choose a factor of 0 or more"),
-        (!not_negative(schedule.validate_every), "schedule.validate_every", "choose 0 or more"),
+        (
+            !not_negative(schedule.gamma),
+            "schedule.gamma",
+            "choose a factor of 0 or more",
+        ),
+        (
+            !not_negative(schedule.validate_every),
+            "schedule.validate_every",
+            "choose 0 or more",
+        ),
         (
             !rates(&schedule.validate_rates),
             "schedule.validate_rates",

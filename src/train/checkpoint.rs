@@ -182,6 +182,27 @@ impl Checkpoints {
         Err(Error::file(&self.folder, problem, remedy))
     }
 
+    /// Puts the checkpoint of `step` aside under another name, the best one too where it is the same: its weights turned
+    /// out to be ruined.
+    ///
+    /// # Errors
+    /// [`Error::Io`] where the disk refuses.
+    pub fn set_aside(&self, step: u64) -> Result<()> {
+        let best = self.best();
+        let bytes = std::fs::read(&best).unwrap_or_default(); // there may be none
+        let best_too = header(&bytes).is_ok_and(|header| header.step == step);
+        for path in [Some(self.path(step)), best_too.then_some(best)]
+            .into_iter()
+            .flatten()
+        {
+            if path.exists() {
+                let aside = path.with_extension("safetensors.diverged");
+                std::fs::rename(&path, &aside).map_err(|e| Error::io("rename", &path, e))?;
+            }
+        }
+        Ok(())
+    }
+
     /// The newest checkpoint's file.
     pub fn newest(&self) -> Option<PathBuf> {
         self.steps().ok()?.last().map(|&step| self.path(step))

@@ -36,8 +36,9 @@ impl Data {
     /// Reads the data set of a run and splits it by the run's seed.
     ///
     /// # Errors
-    /// [`Error::File`] where the folder holds no usable data set, [`Error::Input`] where the batch does not fit it.
+    /// [`Error::File`] where the folder holds no usable data set, [`Error::Input`] where the settings do not fit it.
     pub fn open(config: &RunConfig) -> Result<Self> {
+        pair_settings(config).check()?;
         let dataset = formats::read(&config.data.root, config.data.format)?;
         let hash = fingerprint(&dataset)?;
         let split = split::split(&dataset, config.seed)?;
@@ -47,11 +48,23 @@ impl Data {
         let (labels, known, classes) = classes(&identities, config.data.labelled, config.seed);
         if classes < 2 {
             let problem = format!("Only {classes} labelled people to train on; two are needed");
-            return Err(Error::file(root, problem, "Add images of more people, or raise data.labelled"));
+            return Err(Error::file(
+                root,
+                problem,
+                "Add images of more people, or raise data.labelled",
+            ));
         }
         let (p, k) = (config.data.identities, config.data.images);
         let sampler = IdentitySampler::new(&labels, p, k, config.seed)?;
-        Ok(Self { split, labels, classes, identities: known, hash, broken, sampler })
+        Ok(Self {
+            split,
+            labels,
+            classes,
+            identities: known,
+            hash,
+            broken,
+            sampler,
+        })
     }
 }
 
@@ -62,16 +75,26 @@ impl Data {
 /// dealt into the batches at random and enter the unsupervised losses only.
 fn classes(identities: &[i64], labelled: f64, seed: u64) -> (Vec<i64>, usize, usize) {
     use rand::seq::SliceRandom;
-    let mut known: Vec<i64> = identities.iter().copied().filter(|&id| id != UNKNOWN).collect();
+    let mut known: Vec<i64> = identities
+        .iter()
+        .copied()
+        .filter(|&id| id != UNKNOWN)
+        .collect();
     known.sort_unstable();
     known.dedup();
-    let keep = ((known.len() as f64 * labelled).round() as usize).max(1).min(known.len());
+    let keep = ((known.len() as f64 * labelled).round() as usize)
+        .max(1)
+        .min(known.len());
     let mut kept = known.clone();
     kept.shuffle(&mut seeded::rng(seed, "labelled", &[]));
     kept.truncate(keep);
     kept.sort_unstable();
     let class = |id: &i64| kept.binary_search(id).map_or(UNKNOWN, |class| class as i64);
-    (identities.iter().map(class).collect(), known.len(), kept.len())
+    (
+        identities.iter().map(class).collect(),
+        known.len(),
+        kept.len(),
+    )
 }
 
 /// The stream of batches, ready for the learner. The batch of a step depends on the seed and the step alone.
@@ -87,27 +110,22 @@ pub struct Feed {
 impl Feed {
     /// The batches from `first_step` (counted from 0) on.
     pub fn new(data: &Data, config: &RunConfig, first_step: u64, device: &Device) -> Self {
-        let (height, width) = (config.model.shape.height, config.model.shape.width);
-        let settings = PairSettings {
-            height,
-            width,
-            rates: config.data.rates.clone(),
-            flip: config.data.flip,
-            pad: config.data.pad,
-            erasing: config.data.erasing,
-            workers: config.data.workers.max(1),
-            seed: config.seed,
-        };
+        let settings = pair_settings(config);
         let photos = Arc::new(data.split.train.clone());
         let labels = Arc::new(data.labels.clone());
         Self {
             loader: PairLoader::new(photos, labels, data.sampler.clone(), settings, first_step),
             device: device.clone(),
-            shape: (height, width),
+            shape: (config.model.shape.height, config.model.shape.width),
             use_lr: config.data.use_lr,
             random_triplets: config.loss.tri > 0.0 && !config.loss.batch_hard,
             seed: config.seed,
         }
+    }
+
+    /// Images that could not be decoded since the last call; others of the same identity took their places.
+    pub fn take_broken(&mut self) -> Vec<Broken> {
+        self.loader.take_broken()
     }
 
     /// The next batch; waits for the loader where it is behind.
@@ -118,9 +136,8 @@ impl Feed {
         let pairs = self.loader.next()?;
         let (height, width) = self.shape;
         let images = pairs.labels.len();
-        let tensor = |pixels: Vec<f32>| {
-            Tensor::from_vec(pixels, (images, 3, height, width), &self.device)
-        };
+        let tensor =
+            |pixels: Vec<f32>| Tensor::from_vec(pixels, (images, 3, height, width), &self.device);
         let triplets = if self.random_triplets {
             sampler::triplets(&pairs.labels, self.seed, pairs.step)
         } else {
@@ -128,11 +145,32 @@ impl Feed {
         };
         Ok(Batch {
             x_h: tensor(pairs.x_h)?,
-            x_l: if self.use_lr { Some(tensor(pairs.x_l)?) } else { None },
+            x_l: if self.use_lr {
+                Some(tensor(pairs.x_l)?)
+            } else {
+                None
+            },
             target: pairs.target.map(tensor).transpose()?,
             labels: pairs.labels,
             triplets,
         })
+    }
+}
+
+fn pair_settings(config: &RunConfig) -> PairSettings {
+    PairSettings {
+        height: config.model.shape.height,
+        width: config.model.shape.width,
+        rates: if config.data.use_lr {
+            config.data.rates.clone()
+        } else {
+            Vec::new()
+        },
+        flip: config.data.flip,
+        pad: config.data.pad,
+        erasing: config.data.erasing,
+        workers: config.data.workers.max(1),
+        seed: config.seed,
     }
 }
 
@@ -142,7 +180,10 @@ mod tests {
 
     #[test]
     fn classes_are_numbered_by_identity() {
-        assert_eq!(classes(&[7, 3, 7, 9, -1], 1.0, 0), (vec![1, 0, 1, 2, -1], 3, 3));
+        assert_eq!(
+            classes(&[7, 3, 7, 9, -1], 1.0, 0),
+            (vec![1, 0, 1, 2, -1], 3, 3)
+        );
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::preset;
 use super::samples::{self, Samples};
 use super::schedule::Schedule;
 use super::tensorboard::EventFile;
+use crate::data::dataset::Broken;
 use crate::data::image_io;
 use crate::eval::protocol;
 use crate::model::rain::Rain;
@@ -56,14 +57,18 @@ pub fn run(
     check(&config)?;
     RunFolder::refuse_existing(run)?;
     // The run can then be resumed and repeated from any folder.
-    let absolute =
-        |path: &Path| std::path::absolute(path).map_err(|e| Error::io("find", path, e));
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Error::io("find", path, e));
     config.data.root = absolute(&config.data.root)?;
     config.model.init = config.model.init.as_deref().map(absolute).transpose()?;
 
     let data = Data::open(&config)?;
     let mut notes = Vec::new();
-    if config.data.hash.as_ref().is_some_and(|hash| *hash != data.hash) {
+    if config
+        .data
+        .hash
+        .as_ref()
+        .is_some_and(|hash| *hash != data.hash)
+    {
         notes.push("The data set is not the one that these settings were first used with.".into());
     }
     config.data.hash = Some(data.hash.clone());
@@ -91,7 +96,11 @@ pub fn resume(run: &Path, device: &Device, observer: &mut dyn Observer) -> Resul
     let restored = checkpoints.newest_usable(device, |note| notes.push(note))?;
     let learner = match &restored {
         None => new_learner(&config, device, &mut notes)?,
-        Some(Restored { header, state, path }) => {
+        Some(Restored {
+            header,
+            state,
+            path,
+        }) => {
             if header.config.model.shape != config.model.shape {
                 let problem = "The run's settings now describe a model of another shape";
                 let remedy = "Set model.* in run.toml back, or start a new run in another folder";
@@ -108,7 +117,10 @@ pub fn resume(run: &Path, device: &Device, observer: &mut dyn Observer) -> Resul
             learner
         }
     };
-    Trainer::new(config, folder, data, learner, restored, device, observer, notes)?.train()
+    Trainer::new(
+        config, folder, data, learner, restored, device, observer, notes,
+    )?
+    .train()
 }
 
 /// A learner at step 0.
@@ -161,16 +173,22 @@ impl<'a> Trainer<'a> {
         let schedule = Schedule::new(&config.schedule, data.sampler.steps_per_epoch());
         let feed = Feed::new(&data, &config, step, device);
         let shape = &config.model.shape;
-        let samples =
-            Samples::choose(&data.split.query, &config.data.rates, shape.height, shape.width);
+        let samples = Samples::choose(
+            &data.split.query,
+            &config.data.rates,
+            shape.height,
+            shape.width,
+        );
         let checkpoints = Checkpoints::new(folder.checkpoints(), config.schedule.keep_last);
+        // Where the best was damaged or set aside, the next one counts as the best.
+        let best_rank1 = best_rank1.filter(|_| checkpoints.best().exists());
         // What was written after the checkpoint is about to be computed again.
         let resumed = folder.history().exists().then_some(step);
         let (history, steps) = Log::open(&folder.history(), step)?;
         let (validation, validations) = Log::open(&folder.validation(), step)?;
         let board = EventFile::create(folder.root(), resumed)?;
 
-        notes.extend(broken_note(&data));
+        notes.extend(broken_note(&data.broken));
         if data.split.query.is_empty() || data.split.gallery.is_empty() {
             notes.push("No identities are held out, so nothing is validated.".into());
         }
@@ -260,8 +278,18 @@ impl<'a> Trainer<'a> {
             images_per_second: images as f64 / began.elapsed().as_secs_f64().max(1e-9),
         };
         if let Some((term, value)) = self.guard.check(&record) {
+            // A checkpoint of the step before holds the very weights that gave this loss.
+            self.checkpoints.set_aside(self.step)?;
             let checkpoint = self.checkpoints.newest();
-            return Err(Error::Diverged { step: record.step, term: term.into(), value, checkpoint });
+            return Err(Error::Diverged {
+                step: record.step,
+                term: term.into(),
+                value,
+                checkpoint,
+            });
+        }
+        if let Some(note) = broken_note(&self.feed.take_broken()) {
+            self.observer.event(TrainEvent::Note(note));
         }
         self.history.append(&record)?;
         self.board.step(&record)?;
@@ -283,7 +311,10 @@ impl<'a> Trainer<'a> {
 
     /// Ranks the held-out identities; a new best is saved at once.
     fn validate(&mut self) -> Result<()> {
-        let done = self.last_validation.as_ref().is_some_and(|last| last.step == self.step);
+        let done = self
+            .last_validation
+            .as_ref()
+            .is_some_and(|last| last.step == self.step);
         let (query, gallery) = (&self.data.split.query, &self.data.split.gallery);
         let rates = &self.config.schedule.validate_rates;
         if done || query.is_empty() || gallery.is_empty() || rates.is_empty() {
@@ -327,7 +358,9 @@ impl<'a> Trainer<'a> {
             return Ok(());
         }
         let observer = &mut *self.observer;
-        let samples = self.samples.reconstruct(model, self.device, || observer.breathe())?;
+        let samples = self
+            .samples
+            .reconstruct(model, self.device, || observer.breathe())?;
         for (i, sample) in samples.iter().enumerate() {
             let strip = samples::strip(sample);
             let name = format!("step-{:08}-{i}.png", self.step);
@@ -336,7 +369,10 @@ impl<'a> Trainer<'a> {
             self.board.image(self.step, &tag, &strip)?;
         }
         let samples = Arc::new(samples);
-        self.observer.event(TrainEvent::Samples { step: self.step, samples });
+        self.observer.event(TrainEvent::Samples {
+            step: self.step,
+            samples,
+        });
         Ok(())
     }
 
@@ -349,8 +385,9 @@ impl<'a> Trainer<'a> {
         self.history.sync()?;
         self.validation.sync()?;
         let state = self.learner.state()?;
-        let path =
-            self.checkpoints.save(self.step, &state, self.best_rank1, best, &self.config)?;
+        let path = self
+            .checkpoints
+            .save(self.step, &state, self.best_rank1, best, &self.config)?;
         self.observer.event(TrainEvent::Checkpoint { path, best });
         Ok(())
     }
@@ -366,7 +403,9 @@ impl<'a> Trainer<'a> {
         self.checkpoint(false)?;
         let model = self.folder.model();
         self.learner.model().save(&model, &self.card())?;
-        self.observer.event(TrainEvent::Finished { model: model.clone() });
+        self.observer.event(TrainEvent::Finished {
+            model: model.clone(),
+        });
         Ok(Outcome::Finished { model })
     }
 
@@ -424,16 +463,23 @@ fn summary(config: &RunConfig, data: &Data) -> String {
 }
 
 /// The images that were skipped, the first few by name.
-fn broken_note(data: &Data) -> Option<String> {
+fn broken_note(broken: &[Broken]) -> Option<String> {
     const NAMED: usize = 5;
-    if data.broken.is_empty() {
+    if broken.is_empty() {
         return None;
     }
-    let name = |b: &crate::data::dataset::Broken| format!("{} ({})", b.path.display(), b.reason);
-    let names: Vec<String> = data.broken.iter().take(NAMED).map(name).collect();
-    let more = match data.broken.len().saturating_sub(NAMED) {
+    let name = |b: &Broken| format!("{} ({})", b.path.display(), b.reason);
+    let names: Vec<String> = broken.iter().take(NAMED).map(name).collect();
+    let more = match broken.len().saturating_sub(NAMED) {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    Some(format!("Skipped {} unusable images: {}{more}.", data.broken.len(), names.join(", ")))
+    Some(format!(
+        "Skipped {} unusable images: {}{more}.",
+        broken.len(),
+        names.join(", ")
+    ))
 }
+
+#[cfg(test)]
+mod tests;
