@@ -47,9 +47,9 @@ impl RunFolder {
             _lock: lock(root)?,
         };
         Self::refuse_existing(root)?;
-        folder.make_subfolders()?;
-        // Last, because a folder with this file is one that can be resumed.
+        // First, because a folder with this file can be resumed, whenever the process is killed.
         folder.write_settings(config)?;
+        folder.make_subfolders()?;
         Ok(folder)
     }
 
