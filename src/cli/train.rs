@@ -76,6 +76,10 @@ pub fn run(args: &TrainArgs) -> Result<()> {
         (run, outcome)
     };
     observer.end_line();
+    if let Err(Error::Diverged { .. }) = &outcome {
+        let run = quoted(&run);
+        eprintln!("To go on: rain train --resume --run {run} --set optim.lr=LOWER");
+    }
     let outcome = outcome?;
     if args.json {
         let (ended, step, model) = match &outcome {
