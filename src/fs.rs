@@ -29,7 +29,10 @@ pub fn write_atomic(
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let file = builder.tempfile_in(folder).map_err(failed)?;
+    // Its error names the temporary file, of which the reader knows nothing: the kind says enough.
+    let file = builder
+        .tempfile_in(folder)
+        .map_err(|error| failed(error.kind().into()))?;
     let mut writer = BufWriter::new(file.as_file());
     write(&mut writer)
         .and_then(|()| writer.flush())

@@ -1,1 +1,3 @@
 //! The command line: one file a subcommand, the same library calls as the window.
+
+pub mod train;
