@@ -1,0 +1,73 @@
+//! Which images of a folder are searched.
+
+use std::path::{Path, PathBuf};
+
+use crate::data::dataset::{Broken, Format, Part, Photo};
+use crate::data::formats;
+use crate::error::{Error, Result};
+
+/// The images of a gallery folder, and the files that were skipped.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// Usable images, sorted by path.
+    pub photos: Vec<Photo>,
+    /// Skipped files, with the reason.
+    pub broken: Vec<Broken>,
+}
+
+/// Lists a gallery: a data set of any layout that Rain reads, or loose images.
+///
+/// Of a data set with published parts the gallery part is taken, of VIPeR the sharp camera (a); of any other, everything.
+/// Loose images take identity and camera from Market-1501 style names, where they have such. Fails where no image is usable.
+pub fn gallery(folder: &Path) -> Result<Listing> {
+    let Ok(dataset) = formats::read(folder, None) else { return loose(folder) };
+    let published = dataset.photos.iter().any(|photo| photo.part == Part::Gallery);
+    let sharp = dataset.format == Format::Viper;
+    let photos: Vec<Photo> = dataset
+        .photos
+        .into_iter()
+        .filter(|photo| if published { photo.part == Part::Gallery } else { !sharp || photo.camera == 0 })
+        .collect();
+    usable(folder, Listing { photos, broken: dataset.broken })
+}
+
+fn loose(folder: &Path) -> Result<Listing> {
+    let (paths, broken) = formats::list_images(folder)?;
+    usable(folder, Listing { photos: paths.into_iter().map(photo).collect(), broken })
+}
+
+/// Lists crops: files, and the images of folders, in the order given.
+pub fn crops(paths: &[PathBuf]) -> Result<Listing> {
+    let mut listing = Listing { photos: Vec::new(), broken: Vec::new() };
+    for path in paths {
+        if path.is_dir() {
+            let inside = loose(path)?;
+            listing.photos.extend(inside.photos);
+            listing.broken.extend(inside.broken);
+        } else {
+            listing.photos.push(photo(path.clone()));
+        }
+    }
+    Ok(listing)
+}
+
+fn photo(path: PathBuf) -> Photo {
+    let (identity, camera) = formats::identity_and_camera(&path);
+    Photo { path, identity, camera, part: Part::Any }
+}
+
+fn usable(folder: &Path, listing: Listing) -> Result<Listing> {
+    if !listing.photos.is_empty() {
+        return Ok(listing);
+    }
+    let problem = match listing.broken.first() {
+        None => "there is no image in this folder".to_string(),
+        Some(first) => format!(
+            "none of its {} image files can be read; the first is {}: {}",
+            listing.broken.len(),
+            first.path.display(),
+            first.reason.trim_end_matches('.')
+        ),
+    };
+    Err(Error::file(folder, problem, "Choose a folder that holds photos (PNG, JPEG, BMP, WebP or TIFF)"))
+}
