@@ -115,6 +115,14 @@ impl Features {
     }
 }
 
+/// First 12 hex digits of a file's BLAKE3 hash: how a model is named beside its embeddings.
+pub fn file_hash(path: &Path) -> Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    let read = std::fs::File::open(path).and_then(|file| hasher.update_reader(file).map(drop));
+    read.map_err(|e| Error::io("read", path, e))?;
+    Ok(hasher.finalize().to_hex()[..12].to_string())
+}
+
 struct Bytes {
     dtype: Dtype,
     shape: Vec<usize>,

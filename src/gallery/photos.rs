@@ -36,19 +36,23 @@ fn loose(folder: &Path) -> Result<Listing> {
     usable(folder, Listing { photos: paths.into_iter().map(photo).collect(), broken })
 }
 
-/// Lists crops: files, and the images of folders, in the order given.
-pub fn crops(paths: &[PathBuf]) -> Result<Listing> {
+/// Lists crops: files, and the images of folders, in the order given. A folder without an image is listed as broken.
+pub fn crops(paths: &[PathBuf]) -> Listing {
     let mut listing = Listing { photos: Vec::new(), broken: Vec::new() };
     for path in paths {
-        if path.is_dir() {
-            let inside = loose(path)?;
-            listing.photos.extend(inside.photos);
-            listing.broken.extend(inside.broken);
-        } else {
+        if !path.is_dir() {
             listing.photos.push(photo(path.clone()));
+            continue;
+        }
+        match loose(path) {
+            Ok(inside) => {
+                listing.photos.extend(inside.photos);
+                listing.broken.extend(inside.broken);
+            }
+            Err(error) => listing.broken.push(Broken { path: path.clone(), reason: error.to_string() }),
         }
     }
-    Ok(listing)
+    listing
 }
 
 fn photo(path: PathBuf) -> Photo {
