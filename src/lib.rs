@@ -6,6 +6,7 @@
 
 pub mod data;
 pub mod error;
+pub mod fs;
 pub mod model;
 pub mod nn;
 pub mod train;
