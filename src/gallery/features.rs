@@ -62,7 +62,7 @@ impl Features {
         let origin = serde_json::to_string(&self.origin).map_err(|e| failed(e.to_string()))?;
         let metadata = HashMap::from([(KEY.to_string(), origin)]);
         let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| failed(e.to_string()))?;
-        crate::fs::write_atomic(path, |file| file.write_all(&bytes).map_err(|e| Error::io("write", path, e)))
+        crate::fs::write_atomic(path, |file| file.write_all(&bytes))
     }
 
     /// Reads and checks a file.
