@@ -22,32 +22,34 @@ use crate::model::rain::Rain;
 use crate::train::event::Flow;
 
 /// Hears of units done and units in all; answers whether to go on.
-pub(super) type Step<'a> = &'a mut dyn FnMut(u64, u64) -> Flow;
+pub(crate) type Step<'a> = &'a mut dyn FnMut(u64, u64) -> Flow;
 
 /// A model that searches.
-pub(super) struct Model {
+pub(crate) struct Model {
     pub info: ModelInfo,
     rain: Rain,
 }
 
 /// A gallery, embedded by the model on the desk.
-pub(super) struct Gallery {
+pub(crate) struct Gallery {
     pub info: GalleryInfo,
     index: Index,
     identities: Vec<i64>,
 }
 
 /// A query, embedded by the model on the desk.
-pub(super) struct Query {
+pub(crate) struct Query {
     pub info: QueryInfo,
     embedding: Vec<f32>,
 }
 
+/// Model, gallery and queries; also what the command line works with, in its own thread.
 #[derive(Default)]
-pub(super) struct Desk {
+pub(crate) struct Desk {
     pub model: Option<Model>,
     pub gallery: Option<Gallery>,
     pub queries: BTreeMap<QueryId, Query>,
+    last_query: u64,
 }
 
 impl Model {
@@ -134,20 +136,37 @@ impl Desk {
         self.model.as_ref().ok_or_else(|| Error::input("No model is open", "Open a model first"))
     }
 
+    /// The gallery's images; empty where none is open.
+    pub fn entries(&self) -> &[GalleryEntry] {
+        self.gallery.as_ref().map_or(&[], |gallery| gallery.info.entries.as_slice())
+    }
+
     pub fn query(&self, id: QueryId) -> Result<&Query> {
         let missing = || Error::input("This query was removed", "Add the crop again");
         self.queries.get(&id).ok_or_else(missing)
     }
 
-    /// Puts an embedded crop on the desk.
-    pub fn add(&mut self, id: QueryId, photo: &Photo, image: Arc<RgbImage>, embedding: Vec<f32>) -> QueryInfo {
-        let info = QueryInfo {
-            id,
-            path: photo.path.clone(),
-            identity: photo.identity,
-            camera: photo.camera,
-            image,
-        };
+    /// Reads and embeds crops as queries; a broken one is added to `broken` instead.
+    pub fn add_crops(&mut self, photos: &[Photo], device: &Device, broken: &mut Vec<Broken>) -> Result<Vec<QueryInfo>> {
+        let (mut usable, mut images) = (Vec::new(), Vec::new());
+        for photo in photos {
+            match image_io::load(&photo.path) {
+                Ok(image) => {
+                    usable.push(photo);
+                    images.push(Arc::new(image));
+                }
+                Err(error) => broken.push(image_io::broken(&photo.path, &error)),
+            }
+        }
+        let embeddings = self.model()?.embed_images(&images, device, &mut |_, _| Flow::Continue)?;
+        let crops = usable.into_iter().zip(images).zip(embeddings);
+        Ok(crops.map(|((photo, image), embedding)| self.add(photo, image, embedding)).collect())
+    }
+
+    fn add(&mut self, photo: &Photo, image: Arc<RgbImage>, embedding: Vec<f32>) -> QueryInfo {
+        self.last_query += 1;
+        let id = QueryId(self.last_query);
+        let info = QueryInfo { id, path: photo.path.clone(), identity: photo.identity, camera: photo.camera, image };
         self.queries.insert(id, Query { info: info.clone(), embedding });
         info
     }

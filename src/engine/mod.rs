@@ -2,7 +2,7 @@
 //! [`command::Command`]s and [`event::Event`]s.
 
 pub mod command;
-mod desk;
+pub(crate) mod desk;
 pub mod event;
 mod job;
 mod outbox;

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use candle_core::Device;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::command::{Command, JobId, QueryId};
+use super::command::{Command, JobId};
 use super::desk::{Desk, Model};
 use super::event::{Event, JobEnd, JobKind};
 use super::job::{Jobs, Ticket};
@@ -15,8 +15,6 @@ use super::outbox::{Outbox, Wake};
 use super::panic::{Failure, guarded};
 use super::thumbnails::Thumbnails;
 use super::training::{EngineObserver, Train, train};
-use crate::data::dataset::{Broken, Photo};
-use crate::data::image_io;
 use crate::device::{DeviceChoice, describe};
 use crate::error::{Error, Result};
 use crate::gallery::{embed::BATCH, photos};
@@ -129,13 +127,12 @@ pub(super) struct Worker {
     train: Train,
     desk: Desk,
     last_job: u64,
-    last_query: u64,
     training: bool,
 }
 
 impl Worker {
     fn new(device: Device, inbox: Receiver<Command>, outbox: Outbox, jobs: Jobs, train: Train) -> Self {
-        Self { device, inbox, outbox, jobs, train, desk: Desk::default(), last_job: 0, last_query: 0, training: false }
+        Self { device, inbox, outbox, jobs, train, desk: Desk::default(), last_job: 0, training: false }
     }
 
     fn run(mut self) {
@@ -241,33 +238,15 @@ impl Worker {
                     outcome = Err(Error::Cancelled);
                     break;
                 }
-                worker.add_batch(batch, &mut broken)?;
+                for info in worker.desk.add_crops(batch, &worker.device, &mut broken)? {
+                    worker.outbox.result(Event::QueryAdded(info));
+                }
             }
             if !broken.is_empty() {
                 worker.outbox.result(Event::QueriesSkipped(broken));
             }
             outcome
         });
-        Ok(())
-    }
-
-    fn add_batch(&mut self, photos: &[Photo], broken: &mut Vec<Broken>) -> Result<()> {
-        let (mut usable, mut images) = (Vec::new(), Vec::new());
-        for photo in photos {
-            match image_io::load(&photo.path) {
-                Ok(image) => {
-                    usable.push(photo);
-                    images.push(Arc::new(image));
-                }
-                Err(error) => broken.push(Broken { path: photo.path.clone(), reason: error.to_string() }),
-            }
-        }
-        let embeddings = self.desk.model()?.embed_images(&images, &self.device, &mut |_, _| Flow::Continue)?;
-        for ((photo, image), embedding) in usable.into_iter().zip(images).zip(embeddings) {
-            self.last_query += 1;
-            let info = self.desk.add(QueryId(self.last_query), photo, image, embedding);
-            self.outbox.result(Event::QueryAdded(info));
-        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use candle_core::{Device, Tensor};
 
 use super::matrix::Matrix;
 use crate::data::dataset::Broken;
+use crate::data::image_io;
 use crate::data::loader::ImageStream;
 use crate::error::{Error, Result};
 use crate::model::rain::Rain;
@@ -54,7 +55,7 @@ pub fn embed(
                 out.kept.push(index);
             }
             Some((index, Err(error))) => {
-                out.broken.push(Broken { path: paths[index].clone(), reason: error.to_string() });
+                out.broken.push(image_io::broken(&paths[index], &error));
             }
             None => {}
         }

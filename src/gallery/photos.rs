@@ -20,6 +20,7 @@ pub struct Listing {
 /// Of a data set with published parts the gallery part is taken, of VIPeR the sharp camera (a); of any other, everything.
 /// Loose images take identity and camera from Market-1501 style names, where they have such. Fails where no image is usable.
 pub fn gallery(folder: &Path) -> Result<Listing> {
+    // Where no layout is there the loose images are taken, and their error, if any, is the one to tell.
     let Ok(dataset) = formats::read(folder, None) else { return loose(folder) };
     let published = dataset.photos.iter().any(|photo| photo.part == Part::Gallery);
     let sharp = dataset.format == Format::Viper;
@@ -29,6 +30,14 @@ pub fn gallery(folder: &Path) -> Result<Listing> {
         .filter(|photo| if published { photo.part == Part::Gallery } else { !sharp || photo.camera == 0 })
         .collect();
     usable(folder, Listing { photos, broken: dataset.broken })
+}
+
+/// Lists every image of a folder: a data set of any layout with all its parts, or loose images.
+pub fn all(folder: &Path) -> Result<Listing> {
+    match formats::read(folder, None) {
+        Ok(dataset) => usable(folder, Listing { photos: dataset.photos, broken: dataset.broken }),
+        Err(_) => loose(folder),
+    }
 }
 
 fn loose(folder: &Path) -> Result<Listing> {
