@@ -101,7 +101,7 @@ fn triple(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query, size: Vec2, gap: f32) {
         ui.spacing_mut().item_spacing.x = gap;
         let (w, h) = query.info.image.dimensions();
         let picture = cx.thumbs.memory(ui.ctx(), &query.info.image, true);
-        let line = format!("{w}×{h} px, as it is");
+        let line = format!("{w}×{h} px");
         caption(ui, size, &picture, &Caption { title: "Query", line: &line, border: p.line });
 
         let decoder = cx.state.model.as_ref().is_some_and(|m| m.decoder);
@@ -156,6 +156,7 @@ fn details(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
         .num_columns(2)
         .spacing(vec2(12.0, 6.0))
         .min_col_width(64.0)
+        .min_row_height(18.0)
         .show(ui, |ui| {
             for (name, value) in &rows {
                 ui.label(small(*name).color(p.weak));

@@ -2,17 +2,17 @@
 //!
 //! The plots are recomputed only when the history grows: a few hundred points each, whatever the length of the run.
 
-use egui::{Color32, Role, Ui, WidgetInfo, vec2};
-use egui_plot::{HoverPosition, Line, Plot, PlotPoints, Points};
+use egui::{Color32, FontId, Rangef, Role, Stroke, Ui, WidgetInfo, pos2, vec2};
+use egui_plot::{AxisHints, HoverPosition, Line, Plot, PlotPoints, Points};
 
 use super::state::Run;
-use super::theme::{SMALL, medium, palette, semibold, small, tint};
+use super::theme::{SMALL, medium_font, palette, semibold, small, tint};
 use crate::train::event::{StepRecord, ValidationRecord};
 
 /// Columns of raw points kept for a curve; each holds its lowest and its highest.
 const COLUMNS: usize = 240;
 /// Least width of a plot.
-const LEAST: f32 = 200.0;
+const LEAST: f32 = 165.0;
 
 /// One curve.
 #[derive(Debug, Default)]
@@ -40,7 +40,7 @@ pub struct Curves {
     groups: Vec<Group>,
 }
 
-/// Height of a row of plots with legend and axis in `height` points, and plots in a row at `width` points.
+/// Plots in a row at `width` points.
 pub fn layout(width: f32) -> usize {
     match (width / LEAST) as usize {
         0 | 1 => 1,
@@ -59,39 +59,35 @@ pub fn ui(ui: &mut Ui, curves: &mut Curves, run: &Run, columns: usize, height: f
         };
     }
     let colours = palette(ui.visuals()).series;
+    // In narrow plots the legend takes two lines; the same everywhere, so that the plots stand level.
+    let legend_height = if columns > 2 { 36.0 } else { 18.0 };
     let mut first = 0;
     for row in curves.groups.chunks(columns) {
         ui.columns(columns, |slots| {
             for (i, (slot, group)) in slots.iter_mut().zip(row).enumerate() {
-                plot(slot, group, &colours, first + i, height);
+                plot(slot, group, &colours, first + i, height, legend_height);
             }
         });
         first += row.len();
     }
 }
 
-fn plot(ui: &mut Ui, group: &Group, colours: &[Color32; 5], number: usize, height: f32) {
+fn plot(
+    ui: &mut Ui,
+    group: &Group,
+    colours: &[Color32; 5],
+    number: usize,
+    height: f32,
+    legend_height: f32,
+) {
     let p = palette(ui.visuals());
     // Each plot begins at another colour, so that a colour means one curve in the whole panel, as far as it goes.
     let colour = |i: usize| colours[(i + [0, 1, 3, 2][number % 4]) % colours.len()];
     ui.spacing_mut().item_spacing = vec2(6.0, 2.0);
     ui.label(semibold(group.title, SMALL).color(p.text));
-    ui.horizontal_wrapped(|ui| {
-        ui.set_min_height(18.0);
-        for (i, curve) in group.curves.iter().enumerate() {
-            let (mark, _) = ui.allocate_exact_size(vec2(12.0, 14.0), egui::Sense::hover());
-            ui.painter().hline(
-                mark.x_range(),
-                mark.center().y,
-                egui::Stroke::new(2.5, colour(i)),
-            );
-            ui.label(small(curve.name).color(p.weak));
-            ui.label(medium(curve.last.map_or("–".into(), figure), SMALL).color(p.strong));
-            ui.add_space(2.0);
-        }
-    });
+    legend(ui, group, colour, legend_height);
     let response = Plot::new(("curves", group.title))
-        .height((height - 44.0).max(70.0))
+        .height((height - 22.0 - legend_height).max(70.0))
         .width(ui.available_width())
         .show_background(false)
         .show_crosshair(false)
@@ -101,10 +97,19 @@ fn plot(ui: &mut Ui, group: &Group, colours: &[Color32; 5], number: usize, heigh
         .allow_boxed_zoom(false)
         .grid_color(tint(p.pane, p.weak, 0.35))
         .set_margin_fraction(vec2(0.01, 0.06))
-        .y_axis_min_width(34.0)
-        .x_axis_label(small("step").color(p.weak))
-        .y_axis_label(small(group.unit).color(p.weak))
-        .x_axis_formatter(|mark, _| axis_figure(mark.value))
+        .custom_x_axes(vec![
+            AxisHints::new_x()
+                .label(small("step").color(p.weak))
+                .label_spacing(Rangef::new(34.0, 60.0))
+                .tick_label_color(p.weak)
+                .formatter(|mark, _| axis_figure(mark.value)),
+        ])
+        .custom_y_axes(vec![
+            AxisHints::new_y()
+                .label(small(group.unit).color(p.weak))
+                .min_thickness(34.0)
+                .tick_label_color(p.weak),
+        ])
         .label_formatter(|at| match at {
             HoverPosition::NearDataPoint {
                 plot_name,
@@ -151,6 +156,38 @@ fn plot(ui: &mut Ui, group: &Group, colours: &[Color32; 5], number: usize, heigh
         .collect();
     let name = format!("{}: {}", group.title, told.join(", "));
     response.widget_info(|| WidgetInfo::labeled(Role::Figure, true, &name));
+}
+
+/// Names the curves with their newest figures. A name and its figure stay on one line.
+fn legend(ui: &mut Ui, group: &Group, colour: impl Fn(usize) -> Color32, height: f32) {
+    let p = palette(ui.visuals());
+    let (rect, _) =
+        ui.allocate_exact_size(vec2(ui.available_width(), height), egui::Sense::hover());
+    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
+    let mut at = rect.min;
+    for (i, curve) in group.curves.iter().enumerate() {
+        let name = painter.layout_no_wrap(curve.name.into(), FontId::proportional(SMALL), p.weak);
+        let value = curve.last.map_or("–".into(), figure);
+        let value = painter.layout_no_wrap(value, medium_font(SMALL), p.strong);
+        let (name_x, value_x) = (18.0, 18.0 + name.size().x + 5.0);
+        let width = value_x + value.size().x;
+        if at.x > rect.left() && at.x + width > rect.right() {
+            at = pos2(rect.left(), at.y + 18.0);
+        }
+        let line = at.y + 8.0;
+        painter.hline(at.x..=at.x + 13.0, line, Stroke::new(2.5, colour(i)));
+        painter.galley(
+            pos2(at.x + name_x, line - name.size().y / 2.0),
+            name,
+            p.weak,
+        );
+        painter.galley(
+            pos2(at.x + value_x, line - value.size().y / 2.0),
+            value,
+            p.strong,
+        );
+        at.x += width + 12.0;
+    }
 }
 
 fn groups(history: &[StepRecord], validation: &[ValidationRecord]) -> Vec<Group> {

@@ -28,7 +28,7 @@ const EVENTS: usize = 512;
 /// Seconds for which the offer to undo stays.
 const UNDO_SECONDS: f64 = 8.0;
 /// Below this the panes do not shrink; the window scrolls instead.
-const LEAST: egui::Vec2 = vec2(820.0, 440.0);
+const LEAST: egui::Vec2 = vec2(900.0, 440.0);
 
 /// What a path is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -578,14 +578,14 @@ fn workspace(ui: &mut Ui, cx: &mut Cx<'_>) {
     Panel::left("queries")
         .frame(around(gap, gap / 2, gap, gap))
         .show_separator_line(false)
-        .default_size((width * 0.17).clamp(190.0, 250.0))
-        .size_range(170.0..=(width * 0.3).max(190.0))
+        .default_size((width * 0.17).clamp(216.0, 260.0))
+        .size_range(200.0..=(width * 0.3).max(216.0))
         .show(ui, |ui| filled(ui, |ui| queries::ui(ui, cx)));
     Panel::right("compare")
         .frame(around(gap / 2, gap, gap, gap))
         .show_separator_line(false)
-        .default_size((width * 0.245).clamp(250.0, 360.0))
-        .size_range(240.0..=(width * 0.42).max(260.0))
+        .default_size((width * 0.245).clamp(336.0, 372.0))
+        .size_range(336.0..=(width * 0.42).max(340.0))
         .show(ui, |ui| filled(ui, |ui| compare::ui(ui, cx)));
     let height = ui.available_height();
     if cx.view.lower_full {
@@ -598,8 +598,8 @@ fn workspace(ui: &mut Ui, cx: &mut Cx<'_>) {
         .frame(around(gap / 2, gap / 2, gap / 2, gap))
         .show_separator_line(false)
         .resizable(true)
-        .default_size((height * 0.42).clamp(190.0, 380.0))
-        .size_range(120.0..=(height - 140.0).max(130.0))
+        .default_size((height * 0.45).clamp(180.0, 400.0))
+        .size_range(120.0..=(height * 0.6).max(130.0))
         .show(ui, |ui| filled(ui, |ui| lower(ui, cx)));
     CentralPanel::default()
         .frame(around(gap / 2, gap / 2, gap, gap / 2))

@@ -29,6 +29,8 @@ pub struct Palette {
     pub raised: Color32,
     /// The same under the pointer.
     pub hover: Color32,
+    /// A text field.
+    pub field: Color32,
     /// Hairlines and borders.
     pub line: Color32,
     /// Body text.
@@ -58,6 +60,7 @@ const DARK: Palette = Palette {
     pane: rgb(0x14181E),
     raised: rgb(0x1C222B),
     hover: rgb(0x262E39),
+    field: rgb(0x0D1014),
     line: rgb(0x2A323D),
     text: rgb(0xC9D1DB),
     weak: rgb(0x94A0AE),
@@ -80,6 +83,7 @@ const LIGHT: Palette = Palette {
     pane: rgb(0xFCFDFE),
     raised: rgb(0xF1F4F7),
     hover: rgb(0xE2E8EF),
+    field: rgb(0xFFFFFF),
     line: rgb(0xCFD6DF),
     text: rgb(0x2C3440),
     weak: rgb(0x566272),
@@ -177,7 +181,7 @@ fn set_style(style: &mut egui::Style, p: &Palette) {
     v.panel_fill = p.ground;
     v.window_fill = p.pane;
     v.extreme_bg_color = p.ground;
-    v.text_edit_bg_color = Some(p.ground);
+    v.text_edit_bg_color = Some(p.field);
     v.faint_bg_color = p.raised;
     v.window_stroke = Stroke::new(1.0, p.line);
     v.window_corner_radius = CornerRadius::same(10);

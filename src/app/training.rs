@@ -193,11 +193,12 @@ fn run(ui: &mut Ui, cx: &mut Cx<'_>) {
         .id_salt("run")
         .show(ui, |ui| {
             let run = &cx.state.run;
-            verdicts(ui, run);
             let columns = curves::layout(ui.available_width());
             let rows = 4_usize.div_ceil(columns) as f32;
-            let height = ((ui.available_height() - 8.0) / rows).clamp(170.0, 300.0);
+            let height = ((ui.available_height() - 4.0) / rows).clamp(160.0, 320.0);
             curves::ui(ui, &mut cx.view.curves, run, columns, height);
+            ui.add_space(4.0);
+            verdicts(ui, run);
             samples(ui, cx);
             notes(ui, run);
         });
@@ -352,10 +353,7 @@ fn samples(ui: &mut Ui, cx: &mut Cx<'_>) {
     };
     let p = palette(ui.visuals());
     ui.add_space(6.0);
-    ui.horizontal_wrapped(|ui| {
-        ui.label(semibold(format!("Samples at step {}", thousands(*step)), SMALL).color(p.text));
-        ui.label(small(format!("G(…) is a {}", NOT_EVIDENCE.to_lowercase())).color(p.weak));
-    });
+    ui.label(semibold(format!("Samples at step {}", thousands(*step)), SMALL).color(p.text));
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(22.0, 8.0);
         for sample in samples.iter() {
@@ -364,42 +362,42 @@ fn samples(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
 }
 
+/// HR, LR and, under one label, the two reconstructions.
 fn strip(ui: &mut Ui, cx: &mut Cx<'_>, sample: &SampleImages) {
     let p = palette(ui.visuals());
     let (w, h) = sample.hr.dimensions();
-    let size = vec2(56.0, (56.0 * h as f32 / w.max(1) as f32).clamp(28.0, 168.0));
+    let size = vec2(60.0, (60.0 * h as f32 / w.max(1) as f32).clamp(30.0, 180.0));
     let rate = format!("r = {}", sample.rate);
-    ui.allocate_ui_with_layout(
-        vec2(4.0 * size.x + 18.0, size.y + 40.0),
-        Layout::left_to_right(Align::TOP),
-        |ui| {
-            ui.spacing_mut().item_spacing.x = 6.0;
-            for (image, title, line, border) in [
-                (&sample.hr, "HR", "", p.line),
-                (&sample.lr, "LR", rate.as_str(), p.line),
-                (&sample.hr_reconstruction, "G(HR)", "not evid.", p.accent),
-                (&sample.lr_reconstruction, "G(LR)", "not evid.", p.accent),
-            ] {
-                let picture = cx.thumbs.memory(ui.ctx(), image, false);
-                let response = caption(
-                    ui,
-                    size,
-                    &picture,
-                    &Caption {
-                        title,
-                        line,
-                        border,
-                    },
-                );
-                let kind = if border == p.accent {
-                    NOT_EVIDENCE
-                } else {
-                    "As the model sees it"
-                };
-                response.on_hover_text(format!("{}\n{kind}", file_name(&sample.path)));
-            }
-        },
-    );
+    let thumbs = &mut *cx.thumbs;
+    let mut show = |ui: &mut Ui, image, title, line, border| {
+        let picture = thumbs.memory(ui.ctx(), image, false);
+        caption(
+            ui,
+            size,
+            &picture,
+            &Caption {
+                title,
+                line,
+                border,
+            },
+        )
+        .on_hover_text(file_name(&sample.path));
+    };
+    let room = vec2(4.0 * size.x + 18.0, size.y + 56.0);
+    ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::TOP), |ui| {
+        ui.spacing_mut().item_spacing.x = 6.0;
+        show(ui, &sample.hr, "HR", "", p.line);
+        show(ui, &sample.lr, "LR", &rate, p.line);
+        ui.vertical(|ui| {
+            ui.set_width(2.0 * size.x + 6.0);
+            ui.spacing_mut().item_spacing.y = 2.0;
+            ui.horizontal_top(|ui| {
+                show(ui, &sample.hr_reconstruction, "G(HR)", "", p.accent);
+                show(ui, &sample.lr_reconstruction, "G(LR)", "", p.accent);
+            });
+            ui.add(egui::Label::new(small(NOT_EVIDENCE).color(p.weak)).wrap());
+        });
+    });
 }
 
 fn notes(ui: &mut Ui, run: &Run) {

@@ -70,8 +70,12 @@ pub fn number_field(ui: &mut Ui, name: &str, value: &mut String, problem: Option
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         label(ui, name);
-        let width = ui.available_width() - 18.0;
-        text(ui, name, value, "", width, problem.is_some());
+        // As high as a path with its button, so that the columns of the form stand level.
+        ui.horizontal(|ui| {
+            ui.set_min_height(26.0);
+            let width = ui.available_width() - 18.0;
+            text(ui, name, value, "", width, problem.is_some());
+        });
         reason(ui, problem);
     });
 }

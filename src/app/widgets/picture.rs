@@ -61,14 +61,19 @@ pub fn caption(ui: &mut Ui, size: Vec2, picture: &Picture, text: &Caption<'_>) -
         ui.set_width(size.x);
         ui.spacing_mut().item_spacing = vec2(0.0, 2.0);
         let (rect, response) = ui.allocate_exact_size(size, egui::Sense::hover());
-        let name = format!("{}, {}", text.title, text.line);
+        let name = match text.line {
+            "" => text.title.to_owned(),
+            line => format!("{}, {line}", text.title),
+        };
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
         draw(ui, rect, picture, 6.0);
         ui.painter()
             .rect_stroke(rect, 6.0, Stroke::new(1.5, text.border), StrokeKind::Inside);
         ui.add_space(2.0);
         ui.label(medium(text.title, SMALL).color(p.text));
-        ui.label(small(text.line).color(p.weak));
+        if !text.line.is_empty() {
+            ui.label(small(text.line).color(p.weak));
+        }
         match picture {
             Picture::Broken(reason) => response.on_hover_text(reason),
             _ => response,
