@@ -12,7 +12,7 @@ use super::shell::{Cx, Wish};
 use super::state::{Query, file_name};
 use super::theme::{SMALL, icon, medium, palette, small};
 use super::thumbs::{MAX_SIDE, Picture};
-use super::widgets::{Caption, caption, empty, header, icon_button};
+use super::widgets::{self, Caption, caption, empty, header, icon_button};
 use crate::data::dataset::UNKNOWN;
 use crate::engine::event::{Candidate, GalleryEntry};
 
@@ -57,40 +57,43 @@ pub fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
     };
     let room = ui.ctx().content_rect().size();
     let gap = 16.0;
-    let height = (room.y - 220.0).max(120.0);
+    let height = (room.y - 240.0).max(120.0);
     let width = (height / 2.0).min((room.x - 140.0) / 3.0).floor();
-    let modal = Modal::new(egui::Id::unique("comparison")).show(ui.ctx(), |ui| {
-        let p = palette(ui.visuals());
-        header(
-            ui,
-            ICON_COMPARE,
-            &format!("Compare {}", query.name()),
-            |ui| {
-                if icon_button(ui, ICON_CLOSE, "Close comparison").clicked() {
-                    ui.close();
-                }
-            },
-        );
-        ui.add_space(4.0);
-        triple(ui, cx, query, vec2(width, width * 2.0), gap);
-        if let Some((candidate, entry)) = cx.state.chosen() {
+    let modal = Modal::new(egui::Id::unique("comparison"))
+        .frame(widgets::sheet(ui.ctx()))
+        .show(ui.ctx(), |ui| {
+            let p = palette(ui.visuals());
+            header(
+                ui,
+                ICON_COMPARE,
+                &format!("Compare {}", query.name()),
+                |ui| {
+                    if icon_button(ui, ICON_CLOSE, "Close comparison").clicked() {
+                        ui.close();
+                    }
+                },
+            );
             ui.add_space(4.0);
-            ui.horizontal(|ui| {
-                let text = format!(
-                    "Rank {}  ·  {} {}  ·  {}",
-                    candidate.rank,
-                    measure_name(cx.state.settings.measure),
-                    distance(candidate.distance),
-                    file_name(&entry.path)
-                );
-                ui.label(small(text).color(p.weak));
-                truth(ui, cx, &candidate);
-            });
-        }
-        ui.label(
-            small("← and → show other candidates, ↑ and ↓ other queries, Esc closes").color(p.weak),
-        );
-    });
+            triple(ui, cx, query, vec2(width, width * 2.0), gap);
+            if let Some((candidate, entry)) = cx.state.chosen() {
+                ui.add_space(4.0);
+                ui.horizontal(|ui| {
+                    let text = format!(
+                        "Rank {}  ·  {} {}  ·  {}",
+                        candidate.rank,
+                        measure_name(cx.state.settings.measure),
+                        distance(candidate.distance),
+                        file_name(&entry.path)
+                    );
+                    ui.label(small(text).color(p.weak));
+                    truth(ui, cx, &candidate);
+                });
+            }
+            ui.label(
+                small("← and → show other candidates, ↑ and ↓ other queries, Esc closes")
+                    .color(p.weak),
+            );
+        });
     modal.should_close()
 }
 
@@ -226,7 +229,7 @@ fn truth(ui: &mut Ui, cx: &Cx<'_>, candidate: &Candidate) {
         (ICON_CLOSE, p.other)
     };
     let text = format!("Ground truth says {}", verdict(Some(same)));
-    super::widgets::pill(ui, sign, &text, colour)
+    widgets::pill(ui, sign, &text, colour)
         .widget_info(|| WidgetInfo::labeled(Role::Status, true, &text));
 }
 

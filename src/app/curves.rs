@@ -2,7 +2,9 @@
 //!
 //! The plots are recomputed only when the history grows: a few hundred points each, whatever the length of the run.
 
-use egui::{Color32, FontId, Rangef, Role, Stroke, Ui, WidgetInfo, pos2, vec2};
+use std::sync::Arc;
+
+use egui::{Color32, FontId, Galley, Rangef, Role, Stroke, Ui, Vec2, WidgetInfo, vec2};
 use egui_plot::{AxisHints, HoverPosition, Line, Plot, PlotPoints, Points};
 
 use super::state::Run;
@@ -59,8 +61,14 @@ pub fn ui(ui: &mut Ui, curves: &mut Curves, run: &Run, columns: usize, height: f
         };
     }
     let colours = palette(ui.visuals()).series;
-    // In narrow plots the legend takes two lines; the same everywhere, so that the plots stand level.
-    let legend_height = if columns > 2 { 36.0 } else { 18.0 };
+    // The longest legend decides for all, so that the plots stand level.
+    let width = ui.available_width() / columns as f32 - ui.spacing().item_spacing.x;
+    let lines = curves
+        .groups
+        .iter()
+        .map(|g| legend_items(ui, g, width).1)
+        .max();
+    let legend_height = lines.unwrap_or(1) as f32 * LINE;
     let mut first = 0;
     for row in curves.groups.chunks(columns) {
         ui.columns(columns, |slots| {
@@ -85,7 +93,8 @@ fn plot(
     let colour = |i: usize| colours[(i + [0, 1, 3, 2][number % 4]) % colours.len()];
     ui.spacing_mut().item_spacing = vec2(6.0, 2.0);
     ui.label(semibold(group.title, SMALL).color(p.text));
-    legend(ui, group, colour, legend_height);
+    let items = legend_items(ui, group, ui.available_width()).0;
+    legend(ui, items, colour, legend_height);
     let response = Plot::new(("curves", group.title))
         .height((height - 22.0 - legend_height).max(70.0))
         .width(ui.available_width())
@@ -108,6 +117,7 @@ fn plot(
             AxisHints::new_y()
                 .label(small(group.unit).color(p.weak))
                 .min_thickness(34.0)
+                .label_spacing(Rangef::new(14.0, 26.0))
                 .tick_label_color(p.weak),
         ])
         .label_formatter(|at| match at {
@@ -158,35 +168,56 @@ fn plot(
     response.widget_info(|| WidgetInfo::labeled(Role::Figure, true, &name));
 }
 
-/// Names the curves with their newest figures. A name and its figure stay on one line.
-fn legend(ui: &mut Ui, group: &Group, colour: impl Fn(usize) -> Color32, height: f32) {
+/// Height of a line of the legend.
+const LINE: f32 = 18.0;
+
+/// A name and its figure, which stay together on a line of the legend.
+struct Item {
+    at: Vec2,
+    name: Arc<Galley>,
+    value: Arc<Galley>,
+}
+
+/// The legend of a plot as laid out in that width, and the number of its lines.
+fn legend_items(ui: &Ui, group: &Group, width: f32) -> (Vec<Item>, usize) {
     let p = palette(ui.visuals());
-    let (rect, _) =
-        ui.allocate_exact_size(vec2(ui.available_width(), height), egui::Sense::hover());
-    let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
-    let mut at = rect.min;
-    for (i, curve) in group.curves.iter().enumerate() {
-        let name = painter.layout_no_wrap(curve.name.into(), FontId::proportional(SMALL), p.weak);
-        let value = curve.last.map_or("–".into(), figure);
-        let value = painter.layout_no_wrap(value, medium_font(SMALL), p.strong);
-        let (name_x, value_x) = (18.0, 18.0 + name.size().x + 5.0);
-        let width = value_x + value.size().x;
-        if at.x > rect.left() && at.x + width > rect.right() {
-            at = pos2(rect.left(), at.y + 18.0);
-        }
-        let line = at.y + 8.0;
-        painter.hline(at.x..=at.x + 13.0, line, Stroke::new(2.5, colour(i)));
-        painter.galley(
-            pos2(at.x + name_x, line - name.size().y / 2.0),
-            name,
-            p.weak,
-        );
-        painter.galley(
-            pos2(at.x + value_x, line - value.size().y / 2.0),
-            value,
+    let mut at = Vec2::ZERO;
+    let items = group.curves.iter().map(|curve| {
+        let text = |text: String, font, colour| ui.painter().layout_no_wrap(text, font, colour);
+        let name = text(curve.name.into(), FontId::proportional(SMALL), p.weak);
+        let value = text(
+            curve.last.map_or("–".into(), figure),
+            medium_font(SMALL),
             p.strong,
         );
-        at.x += width + 12.0;
+        let length = 23.0 + name.size().x + value.size().x;
+        if at.x > 0.0 && at.x + length > width {
+            at = vec2(0.0, at.y + LINE);
+        }
+        let item = Item { at, name, value };
+        at.x += length + 12.0;
+        item
+    });
+    let items: Vec<Item> = items.collect();
+    let lines = items.last().map_or(1, |i| (i.at.y / LINE) as usize + 1);
+    (items, lines)
+}
+
+fn legend(ui: &mut Ui, items: Vec<Item>, colour: impl Fn(usize) -> Color32, height: f32) {
+    let p = palette(ui.visuals());
+    let size = vec2(ui.available_width(), height);
+    let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
+    for (i, item) in items.into_iter().enumerate() {
+        let start = rect.min + item.at + vec2(0.0, LINE / 2.0 - 1.0);
+        ui.painter().hline(
+            start.x..=start.x + 13.0,
+            start.y,
+            Stroke::new(2.5, colour(i)),
+        );
+        let name = start + vec2(18.0, -item.name.size().y / 2.0);
+        let value = start + vec2(23.0 + item.name.size().x, -item.value.size().y / 2.0);
+        ui.painter().galley(name, item.name, p.weak);
+        ui.painter().galley(value, item.value, p.strong);
     }
 }
 

@@ -12,7 +12,7 @@ use egui::{Context, Id, Modal, TextEdit};
 
 use super::shell::Target;
 use super::theme::{medium, palette, semibold, small};
-use super::widgets::{main_button, text_button};
+use super::widgets::{main_button, sheet, text_button};
 
 /// A dialog that says no within this time was not closed by a hand.
 const NO_PORTAL: Duration = Duration::from_millis(700);
@@ -65,7 +65,7 @@ impl PathSheet {
             return Some(answer);
         }
         let mut answer = None;
-        let modal = Modal::new(Id::unique("path sheet")).show(ctx, |ui| {
+        let modal = Modal::new(Id::unique("path sheet")).frame(sheet(ctx)).show(ctx, |ui| {
             ui.set_width(480.0_f32.min(ui.ctx().content_rect().width() - 60.0));
             let p = palette(ui.visuals());
             ui.label(semibold(self.target.title(), 15.0).color(p.strong));

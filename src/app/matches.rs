@@ -235,13 +235,15 @@ fn cards(ui: &mut Ui, cx: &mut Cx<'_>, result: &SearchResult) {
     }
     // The slider sets the wanted width; cards then stretch so that a row fills the pane.
     let width = ui.available_width() - 14.0;
-    let columns = (((width + GAP) / (cx.state.settings.card + GAP)).floor() as usize).max(1);
+    // In a low pane cards shrink until a whole one is seen.
+    let whole = (ui.available_height() - 2.0 * GAP - MAT - FOOT) / 2.0 + 2.0 * MAT;
+    let wanted = cx.state.settings.card.min(whole.max(72.0));
+    let columns = (((width + GAP) / (wanted + GAP)).floor() as usize).max(1);
     let card = (((width + GAP) / columns as f32) - GAP).floor().max(48.0);
-    // One row never needs cards so wide that it fills the screen.
-    let card = card.min(cx.state.settings.card * 1.6);
+    // Nor do few columns make cards so large that one fills the pane.
+    let card = card.min(wanted * 1.6).min(whole.max(wanted));
     let image = vec2(card - 2.0 * MAT, (card - 2.0 * MAT) * 2.0);
     let size = vec2(card, image.y + MAT + FOOT);
-    cx.view.columns = columns;
     let rows = candidates.len().div_ceil(columns);
     ui.spacing_mut().item_spacing = vec2(GAP, GAP);
     let query = cx.state.query();

@@ -18,7 +18,7 @@ use super::keys;
 use super::state::{Action, Settings, TrainForm, ViewState};
 use super::theme::{GAP, SMALL, icon, medium, palette, semibold, small};
 use super::thumbs::Thumbs;
-use super::widgets::{header, icon_button, pane, plain_button, text_button};
+use super::widgets::{header, icon_button, pane, plain_button, sheet, text_button};
 use super::{compare, jobs, matches, notices, queries, training};
 use crate::engine::command::Command;
 use crate::engine::event::Event;
@@ -149,8 +149,8 @@ pub struct View {
     pub new_run: bool,
     /// The curves, as computed last.
     pub curves: Curves,
-    /// Cards in a row, as drawn last.
-    pub columns: usize,
+    /// Put the keyboard into the form's first field in the next frame.
+    pub focus_form: bool,
     /// How far the list of queries is scrolled.
     pub queries_scroll: f32,
     /// The list or grid item that has the keyboard: the arrows are the lists' then.
@@ -290,7 +290,10 @@ impl App {
                 self.view.sheet = Some(PathSheet::open(target, self.picker.as_ref(), ctx))
             }
             Wish::Enlarge => self.view.large = !self.view.large && self.state.query().is_some(),
-            Wish::ShowTraining => self.view.tab = Tab::Training,
+            Wish::ShowTraining => {
+                self.view.tab = Tab::Training;
+                self.view.focus_form = true;
+            }
             Wish::ToggleTheme => {
                 ctx.set_theme(if ctx.theme() == Theme::Dark {
                     Theme::Light
@@ -520,7 +523,7 @@ fn status_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
                 ui.separator();
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if ui.available_width() > 760.0 {
+                if ui.available_width() > 1100.0 {
                     let hints = "↑↓ query    ←→ candidate    E enlarge    Del remove    F1 keys    Ctrl +/− zoom";
                     ui.label(small(hints).color(p.weak));
                     ui.label(icon(ICON_KEYBOARD, 15.0).color(p.weak));
@@ -578,7 +581,7 @@ fn workspace(ui: &mut Ui, cx: &mut Cx<'_>) {
     Panel::left("queries")
         .frame(around(gap, gap / 2, gap, gap))
         .show_separator_line(false)
-        .default_size((width * 0.17).clamp(216.0, 260.0))
+        .default_size((width * 0.17).clamp(226.0, 260.0))
         .size_range(200.0..=(width * 0.3).max(216.0))
         .show(ui, |ui| filled(ui, |ui| queries::ui(ui, cx)));
     Panel::right("compare")
@@ -598,8 +601,8 @@ fn workspace(ui: &mut Ui, cx: &mut Cx<'_>) {
         .frame(around(gap / 2, gap / 2, gap / 2, gap))
         .show_separator_line(false)
         .resizable(true)
-        .default_size((height * 0.45).clamp(180.0, 400.0))
-        .size_range(120.0..=(height * 0.6).max(130.0))
+        .default_size((height * if height > 560.0 { 0.45 } else { 0.38 }).clamp(180.0, 400.0))
+        .size_range(120.0..=(height * 0.55).max(130.0))
         .show(ui, |ui| filled(ui, |ui| lower(ui, cx)));
     CentralPanel::default()
         .frame(around(gap / 2, gap / 2, gap, gap / 2))
@@ -672,34 +675,37 @@ fn lower(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// The sheet of keys; true when it is to be closed.
 fn keys_sheet(ctx: &Context) -> bool {
-    let modal = egui::Modal::new(Id::unique("keys")).show(ctx, |ui| {
-        let p = palette(ui.visuals());
-        ui.set_width(400.0_f32.min(ctx.content_rect().width() - 60.0));
-        header(ui, ICON_KEYBOARD, "Keys", |ui| {
-            if icon_button(ui, ICON_CLOSE, "Close keys").clicked() {
+    let modal = egui::Modal::new(Id::unique("keys"))
+        .frame(sheet(ctx))
+        .show(ctx, |ui| {
+            let p = palette(ui.visuals());
+            ui.set_width(400.0_f32.min(ctx.content_rect().width() - 60.0));
+            header(ui, ICON_KEYBOARD, "Keys", |ui| {
+                if icon_button(ui, ICON_CLOSE, "Close keys").clicked() {
+                    ui.close();
+                }
+            });
+            let height = (ctx.content_rect().height() - 160.0).max(120.0);
+            ScrollArea::vertical().max_height(height).show(ui, |ui| {
+                egui::Grid::new("keys")
+                    .num_columns(2)
+                    .spacing(vec2(28.0, 6.0))
+                    .min_col_width(120.0)
+                    .min_row_height(18.0)
+                    .show(ui, |ui| {
+                        let table = keys::TABLE.iter().map(|r| (r.keys, r.label));
+                        for (keys, label) in table.chain(keys::BUILT_IN) {
+                            ui.label(medium(keys, 13.0).color(p.strong));
+                            ui.label(label);
+                            ui.end_row();
+                        }
+                    });
+            });
+            ui.add_space(4.0);
+            if text_button(ui, "Close").clicked() {
                 ui.close();
             }
         });
-        let height = (ctx.content_rect().height() - 160.0).max(120.0);
-        ScrollArea::vertical().max_height(height).show(ui, |ui| {
-            egui::Grid::new("keys")
-                .num_columns(2)
-                .spacing(vec2(28.0, 6.0))
-                .min_col_width(120.0)
-                .show(ui, |ui| {
-                    let table = keys::TABLE.iter().map(|r| (r.keys, r.label));
-                    for (keys, label) in table.chain(keys::BUILT_IN) {
-                        ui.label(medium(keys, 13.0).color(p.strong));
-                        ui.label(label);
-                        ui.end_row();
-                    }
-                });
-        });
-        ui.add_space(4.0);
-        if text_button(ui, "Close").clicked() {
-            ui.close();
-        }
-    });
     modal.should_close()
 }
 

@@ -34,6 +34,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn form(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
     let busy = cx.state.run.phase.active();
+    let focus = std::mem::take(&mut cx.view.focus_form);
     ScrollArea::vertical()
         .auto_shrink(false)
         .id_salt("train form")
@@ -44,18 +45,16 @@ fn form(ui: &mut Ui, cx: &mut Cx<'_>) {
             });
             ui.add_space(2.0);
             let columns = if ui.available_width() > 620.0 { 2 } else { 1 };
-            ui.columns(columns, |slots| {
-                paths(&mut slots[0], &mut cx.view.form, cx.wishes);
-                figures(&mut slots[columns - 1], &mut cx.view.form);
+            let enter = ui.columns(columns, |slots| {
+                let left = paths(&mut slots[0], &mut cx.view.form, cx.wishes, focus);
+                figures(&mut slots[columns - 1], &mut cx.view.form) || left
             });
             ui.add_space(6.0);
             ui.horizontal_wrapped(|ui| {
-                let start = ui
-                    .add_enabled_ui(!busy, |ui| {
-                        main_button(ui, Some(ICON_PLAY_ARROW), "Start training")
-                    })
-                    .inner;
-                if start.clicked()
+                let start = ui.add_enabled_ui(!busy, |ui| {
+                    main_button(ui, Some(ICON_PLAY_ARROW), "Start training")
+                });
+                if (start.inner.clicked() || (enter && !busy))
                     && let Some((config, run)) = cx.view.form.submit()
                 {
                     cx.view.new_run = false;
@@ -68,12 +67,10 @@ fn form(ui: &mut Ui, cx: &mut Cx<'_>) {
                         .into(),
                     );
                 }
-                let resume = ui
-                    .add_enabled_ui(!busy, |ui| {
-                        plain_button(ui, ICON_RESTART_ALT, "Resume a run…")
-                    })
-                    .inner;
-                if resume.clicked() {
+                let resume = ui.add_enabled_ui(!busy, |ui| {
+                    plain_button(ui, ICON_RESTART_ALT, "Resume a run…")
+                });
+                if resume.inner.clicked() {
                     cx.wishes.push(Wish::Ask(Target::Resume));
                 }
                 if cx.state.run.exists() && text_button(ui, "Back to the run").clicked() {
@@ -88,21 +85,65 @@ fn form(ui: &mut Ui, cx: &mut Cx<'_>) {
         });
 }
 
-fn paths(ui: &mut Ui, form: &mut TrainForm, wishes: &mut Vec<Wish>) {
-    let p = palette(ui.visuals());
+/// The preset and the paths; true when Enter was pressed in a field.
+fn paths(ui: &mut Ui, form: &mut TrainForm, wishes: &mut Vec<Wish>, focus: bool) -> bool {
     ui.spacing_mut().item_spacing.y = 8.0;
+    presets(ui, form);
+    let problems = form.problems.clone();
+    let mut field = |name, value: &mut String, hint, which, target, focus| {
+        let problem = problems
+            .iter()
+            .find(|(f, _)| *f == which)
+            .map(|(_, reason)| reason.as_str());
+        let pressed = path_field(ui, name, value, hint, problem, focus);
+        if pressed.browse {
+            wishes.push(Wish::Ask(target));
+        }
+        pressed.enter
+    };
+    let hint = "Market-1501, VIPeR, or a folder a person";
+    let data = field(
+        "Data folder",
+        &mut form.data,
+        hint,
+        Field::Data,
+        Target::TrainData,
+        focus,
+    );
+    let hint = "Optional: safetensors or .pth";
+    let weights = field(
+        "Initial weights",
+        &mut form.weights,
+        hint,
+        Field::Weights,
+        Target::TrainWeights,
+        false,
+    );
+    let hint = "Checkpoints and history go here";
+    let run = field(
+        "Run folder",
+        &mut form.run,
+        hint,
+        Field::Run,
+        Target::TrainRun,
+        false,
+    );
+    data || weights || run
+}
+
+fn presets(ui: &mut Ui, form: &mut TrainForm) {
+    let p = palette(ui.visuals());
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         ui.label(medium("Preset", SMALL).color(p.weak));
-        let before = form.preset.clone();
         let width = ui.available_width() - 8.0;
         let combo = ComboBox::from_id_salt("preset")
-            .selected_text(before.as_str())
+            .selected_text(form.preset.as_str())
             .width(width);
         let mut chosen = None;
         let response = combo.show_ui(ui, |ui| {
             for name in preset::names() {
-                if ui.selectable_label(*name == before, *name).clicked() {
+                if ui.selectable_label(*name == form.preset, *name).clicked() {
                     chosen = Some(*name);
                 }
             }
@@ -110,80 +151,47 @@ fn paths(ui: &mut Ui, form: &mut TrainForm, wishes: &mut Vec<Wish>) {
         response
             .response
             .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Preset"));
-        if let Some(name) = chosen.filter(|n| *n != before) {
+        if let Some(name) = chosen.filter(|n| *n != form.preset) {
             form.choose(name);
         }
         if let Some(problem) = &form.preset_problem {
             ui.label(small(format!("✗ {problem}")).color(p.other));
         }
     });
-    let problem = |form: &TrainForm, field| form.problem(field).map(str::to_owned);
-    let reason = problem(form, Field::Data);
-    if path_field(
-        ui,
-        "Data folder",
-        &mut form.data,
-        "Market-1501, VIPeR, or a folder a person",
-        reason.as_deref(),
-    ) {
-        wishes.push(Wish::Ask(Target::TrainData));
-    }
-    let reason = problem(form, Field::Weights);
-    if path_field(
-        ui,
-        "Initial weights",
-        &mut form.weights,
-        "Optional: safetensors or .pth",
-        reason.as_deref(),
-    ) {
-        wishes.push(Wish::Ask(Target::TrainWeights));
-    }
-    let reason = problem(form, Field::Run);
-    if path_field(
-        ui,
-        "Run folder",
-        &mut form.run,
-        "Checkpoints and history go here",
-        reason.as_deref(),
-    ) {
-        wishes.push(Wish::Ask(Target::TrainRun));
-    }
 }
 
-fn figures(ui: &mut Ui, form: &mut TrainForm) {
+/// The figures; true when Enter was pressed in a field.
+fn figures(ui: &mut Ui, form: &mut TrainForm) -> bool {
     ui.spacing_mut().item_spacing.y = 8.0;
-    let problem = |form: &TrainForm, field| form.problem(field).map(str::to_owned);
+    let problems = form.problems.clone();
+    let mut enter = false;
+    let mut field = |ui: &mut Ui, name, value: &mut String, which| {
+        let problem = problems
+            .iter()
+            .find(|(f, _)| *f == which)
+            .map(|(_, reason)| reason.as_str());
+        enter |= number_field(ui, name, value, problem).enter;
+    };
     ui.columns(2, |c| {
-        let reason = problem(form, Field::Epochs);
-        number_field(&mut c[0], "Epochs", &mut form.epochs, reason.as_deref());
-        let reason = problem(form, Field::Rate);
-        number_field(
-            &mut c[1],
-            "Learning rate",
-            &mut form.rate,
-            reason.as_deref(),
-        );
+        field(&mut c[0], "Epochs", &mut form.epochs, Field::Epochs);
+        field(&mut c[1], "Learning rate", &mut form.rate, Field::Rate);
     });
     ui.columns(2, |c| {
-        let reason = problem(form, Field::Identities);
-        number_field(
+        field(
             &mut c[0],
             "Persons in a batch (P)",
             &mut form.identities,
-            reason.as_deref(),
+            Field::Identities,
         );
-        let reason = problem(form, Field::Images);
-        number_field(
+        field(
             &mut c[1],
             "Images of each person (K)",
             &mut form.images,
-            reason.as_deref(),
+            Field::Images,
         );
     });
-    ui.columns(2, |c| {
-        let reason = problem(form, Field::Seed);
-        number_field(&mut c[0], "Seed", &mut form.seed, reason.as_deref());
-    });
+    ui.columns(2, |c| field(&mut c[0], "Seed", &mut form.seed, Field::Seed));
+    enter
 }
 
 fn run(ui: &mut Ui, cx: &mut Cx<'_>) {

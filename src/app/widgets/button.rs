@@ -64,5 +64,10 @@ pub fn danger_button(ui: &mut Ui, sign: MaterialIcon, text: &str) -> Response {
 pub fn icon_button(ui: &mut Ui, sign: MaterialIcon, name: &str) -> Response {
     let colour = palette(ui.visuals()).text;
     let button = Button::new(icon(sign, 16.0).color(colour)).min_size(egui::vec2(28.0, 26.0));
-    named(ui, button, name).on_hover_text(name)
+    ui.scope(|ui| {
+        ui.spacing_mut().button_padding.x = 5.0;
+        named(ui, button, name)
+    })
+    .inner
+    .on_hover_text(name)
 }

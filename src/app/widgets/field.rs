@@ -1,17 +1,33 @@
 //! Fields of a form: a label, what is typed, and why it was refused.
 
-use egui::{Margin, Role, TextEdit, Ui, WidgetInfo};
+use egui::{Key, Margin, Response, Role, TextEdit, Ui, WidgetInfo};
 use egui_material_icons::icons::ICON_FOLDER_OPEN;
 
 use super::icon_button;
 use crate::app::theme::{SMALL, medium, palette, small};
+
+/// What was done to a field in this frame.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pressed {
+    /// Its browse button was pressed.
+    pub browse: bool,
+    /// Enter was pressed in it.
+    pub enter: bool,
+}
 
 fn label(ui: &mut Ui, name: &str) {
     let p = palette(ui.visuals());
     ui.label(medium(name, SMALL).color(p.weak));
 }
 
-fn text(ui: &mut Ui, name: &str, value: &mut String, hint: &str, width: f32, bad: bool) {
+fn text(
+    ui: &mut Ui,
+    name: &str,
+    value: &mut String,
+    hint: &str,
+    width: f32,
+    bad: bool,
+) -> Response {
     let p = palette(ui.visuals());
     ui.scope(|ui| {
         if bad {
@@ -23,9 +39,15 @@ fn text(ui: &mut Ui, name: &str, value: &mut String, hint: &str, width: f32, bad
             .hint_text(hint)
             .desired_width(width)
             .margin(Margin::symmetric(8, 4));
-        ui.add(field)
-            .widget_info(|| WidgetInfo::labeled(Role::TextInput, true, name));
-    });
+        let response = ui.add(field);
+        response.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, name));
+        response
+    })
+    .inner
+}
+
+fn entered(ui: &Ui, field: &Response) -> bool {
+    field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter))
 }
 
 fn reason(ui: &mut Ui, problem: Option<&str>) {
@@ -35,47 +57,55 @@ fn reason(ui: &mut Ui, problem: Option<&str>) {
     }
 }
 
-/// A path with a button that browses; true when the button was pressed.
+/// A path with a button that browses. `focus` puts the keyboard into it.
 pub fn path_field(
     ui: &mut Ui,
     name: &str,
     value: &mut String,
     hint: &str,
     problem: Option<&str>,
-) -> bool {
+    focus: bool,
+) -> Pressed {
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         label(ui, name);
-        let pressed = ui
-            .horizontal(|ui| {
-                ui.spacing_mut().item_spacing.x = 6.0;
-                let width = ui.available_width() - 52.0;
-                text(ui, name, value, hint, width.max(60.0), problem.is_some());
-                icon_button(
-                    ui,
-                    ICON_FOLDER_OPEN,
-                    &format!("Browse for {}", name.to_lowercase()),
-                )
-                .clicked()
-            })
-            .inner;
+        let pressed = ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 6.0;
+            let width = (ui.available_width() - 52.0).max(60.0);
+            let field = text(ui, name, value, hint, width, problem.is_some());
+            if focus {
+                field.request_focus();
+            }
+            let button = format!("Browse for {}", name.to_lowercase());
+            let browse = icon_button(ui, ICON_FOLDER_OPEN, &button).clicked();
+            Pressed {
+                browse,
+                enter: entered(ui, &field),
+            }
+        });
         reason(ui, problem);
-        pressed
+        pressed.inner
     })
     .inner
 }
 
 /// A figure.
-pub fn number_field(ui: &mut Ui, name: &str, value: &mut String, problem: Option<&str>) {
+pub fn number_field(ui: &mut Ui, name: &str, value: &mut String, problem: Option<&str>) -> Pressed {
     ui.vertical(|ui| {
         ui.spacing_mut().item_spacing.y = 3.0;
         label(ui, name);
         // As high as a path with its button, so that the columns of the form stand level.
-        ui.horizontal(|ui| {
+        let pressed = ui.horizontal(|ui| {
             ui.set_min_height(26.0);
             let width = ui.available_width() - 18.0;
-            text(ui, name, value, "", width, problem.is_some());
+            let field = text(ui, name, value, "", width, problem.is_some());
+            Pressed {
+                browse: false,
+                enter: entered(ui, &field),
+            }
         });
         reason(ui, problem);
-    });
+        pressed.inner
+    })
+    .inner
 }

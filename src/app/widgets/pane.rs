@@ -15,6 +15,13 @@ pub fn pane(ui: &Ui) -> Frame {
         .inner_margin(Margin::symmetric(12, 8))
 }
 
+/// The frame of a sheet that lies over the window.
+pub fn sheet(ctx: &egui::Context) -> Frame {
+    Frame::popup(&ctx.global_style())
+        .corner_radius(10.0)
+        .inner_margin(Margin::symmetric(18, 14))
+}
+
 /// The header of a pane: icon, title, and what `right` puts at the right edge (from right to left).
 pub fn header(ui: &mut Ui, sign: MaterialIcon, title: &str, right: impl FnOnce(&mut Ui)) {
     let p = palette(ui.visuals());
