@@ -126,9 +126,10 @@ impl Conv {
     /// # Errors
     /// When the device is out of memory.
     pub fn new(scope: &Scope, inputs: usize, outputs: usize, kernel: usize, stride: usize) -> Result<Self> {
+        let start = Init::UniformFanIn(inputs * kernel * kernel);
         Ok(Self {
-            weight: scope.parameter("weight", &[outputs, inputs, kernel, kernel], Init::KaimingFanOut)?,
-            bias: scope.parameter("bias", &[outputs], Init::Constant(0.0))?,
+            weight: scope.parameter("weight", &[outputs, inputs, kernel, kernel], start)?,
+            bias: scope.parameter("bias", &[outputs], start)?,
             stride,
         })
     }

@@ -41,6 +41,8 @@ pub enum Init {
     Constant(f32),
     /// He et al.: normal with variance `2 / (co * k * k)`, as torchvision's ResNets start.
     KaimingFanOut,
+    /// Uniform within `1 / sqrt(fan_in)`, as PyTorch starts a layer with bias; the fan-in is given.
+    UniformFanIn(usize),
     /// Normal with this deviation.
     Normal(f32),
 }
@@ -90,15 +92,20 @@ impl Registry {
     }
 
     fn initial(&self, name: &str, shape: &[usize], init: Init) -> Result<Tensor> {
-        let deviation = match init {
-            Init::Constant(value) => return Tensor::full(value, shape, &self.device),
-            Init::KaimingFanOut => (2.0 / (shape[0] * shape[2..].iter().product::<usize>()) as f32).sqrt(),
-            Init::Normal(deviation) => deviation,
-        };
         let mut hasher = blake3::Hasher::new();
         hasher.update(&self.seed.to_le_bytes()).update(name.as_bytes());
         let mut rng = ChaCha8Rng::from_seed(*hasher.finalize().as_bytes());
         let count: usize = shape.iter().product();
+        let deviation = match init {
+            Init::Constant(value) => return Tensor::full(value, shape, &self.device),
+            Init::UniformFanIn(fan_in) => {
+                let bound = 1.0 / (fan_in as f32).sqrt();
+                let numbers: Vec<f32> = (0..count).map(|_| rng.random_range(-bound..bound)).collect();
+                return Tensor::from_vec(numbers, shape, &self.device);
+            }
+            Init::KaimingFanOut => (2.0 / (shape[0] * shape[2..].iter().product::<usize>()) as f32).sqrt(),
+            Init::Normal(deviation) => deviation,
+        };
         let numbers: Vec<f32> = std::iter::from_fn(|| Some(normal_pair(&mut rng))).flatten().take(count).map(|z| z * deviation).collect();
         Tensor::from_vec(numbers, shape, &self.device)
     }
