@@ -46,9 +46,6 @@ pub struct TrainArgs {
     /// Change one setting, for example optim.lr=3e-4; with --resume it is changed in the run.toml
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Where to compute: auto, cpu or cuda:N
-    #[arg(long, default_value = "auto")]
-    pub device: DeviceChoice,
     /// Print the result as JSON on the standard output
     #[arg(long)]
     pub json: bool,
@@ -58,8 +55,8 @@ pub struct TrainArgs {
 ///
 /// # Errors
 /// Those of [`trainer::run`] and [`trainer::resume`].
-pub fn run(args: &TrainArgs) -> Result<()> {
-    let device = args.device.open()?;
+pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
+    let device = device.open()?;
     let mut observer = Console::new(stop_on_ctrl_c()?);
     let (run, outcome) = if args.resume {
         let run = args.run.clone().unwrap_or_default();

@@ -19,8 +19,8 @@ use crate::{Error, Result};
 
 /// Decoded training images are kept up to this many bytes (5,461 of 256 x 128 pixels); the others are decoded each time.
 pub const CACHE_BYTES: usize = 512 << 20;
-/// Batches that a thread may have ready; one more is in its hands.
-const BATCHES_AHEAD: usize = 2;
+/// Batches that a thread may have ready; one more is in its hands. (One of 64 pairs of 256 x 128 pixels takes 50 MB.)
+const BATCHES_AHEAD: usize = 1;
 /// Images that a thread of an [`ImageStream`] may have ready.
 const IMAGES_AHEAD: usize = 16;
 

@@ -8,7 +8,7 @@ use super::image_io::resize;
 /// round(H / rate) x round(W / rate) pixels (at least one), then a bilinear enlargement back to H x W, both on 8-bit
 /// values. A rate of 1 is the identity; so is a rate below 1 or one that is not a number, which mean nothing here.
 pub fn degrade(image: &RgbImage, rate: f64) -> RgbImage {
-    if !(rate > 1.0) {
+    if rate.is_nan() || rate <= 1.0 {
         return image.clone();
     }
     let (height, width) = (image.height() as usize, image.width() as usize);

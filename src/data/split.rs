@@ -29,7 +29,7 @@ pub struct Split {
 /// - Market-1501: the published parts. Junk (identity -1) is dropped, distractors (0) stay in the gallery only.
 /// - VIPeR: half of the people who were seen by both cameras are the test; camera b (1) asks, camera a (0) answers.
 /// - Folder: half of the people with two images or more are the test. Of each, the images of the lowest-numbered camera
-///   are the gallery and the others' ask; where fewer than two cameras are known, half of the images (rounded up, drawn
+///   are the gallery and the others' ask (those of no known camera are left out); where fewer than two cameras are known, half of the images (rounded up, drawn
 ///   by the seed) are the gallery.
 ///
 /// Whoever cannot be both query and gallery is trained on. With an odd number the extra person is trained on.
@@ -37,10 +37,24 @@ pub struct Split {
 /// # Errors
 /// [`Error::File`] where fewer than two people of an unpublished split could be searched for.
 pub fn split(dataset: &Dataset, seed: u64) -> Result<Split> {
+    parts(dataset, seed, |people| people / 2)
+}
+
+/// As [`split`], but everyone who can be searched for is in the test: for a model that was trained elsewhere. Published
+/// parts stay as they are.
+///
+/// # Errors
+/// Those of [`split`].
+pub fn everyone(dataset: &Dataset, seed: u64) -> Result<Split> {
+    parts(dataset, seed, |people| people)
+}
+
+/// `tested` tells how many of the people that could be searched for are.
+fn parts(dataset: &Dataset, seed: u64, tested: fn(usize) -> usize) -> Result<Split> {
     let mut parts = match dataset.format {
         Format::Market1501 => published(&dataset.photos),
-        Format::Viper => halves(dataset, seed, by_camera)?,
-        Format::Folder => halves(dataset, seed, |photos, seed| {
+        Format::Viper => halves(dataset, seed, tested, by_camera)?,
+        Format::Folder => halves(dataset, seed, tested, |photos, seed| {
             by_camera(photos, seed).or_else(|| by_chance(photos, seed))
         })?,
     };
@@ -77,6 +91,7 @@ fn published(photos: &[Photo]) -> Parts {
 fn halves(
     dataset: &Dataset,
     seed: u64,
+    tested: fn(usize) -> usize,
     halve: impl for<'a> Fn(&[&'a Photo], u64) -> Halved<'a>,
 ) -> Result<Parts> {
     let mut people = BTreeMap::<i64, Vec<&Photo>>::new();
@@ -104,7 +119,7 @@ fn halves(
         ));
     }
     searchable.shuffle(&mut seeded::rng(seed, "split/people", &[]));
-    searchable.truncate(searchable.len() / 2);
+    searchable.truncate(tested(searchable.len()));
     let test: BTreeSet<i64> = searchable.into_iter().collect();
     let [mut train, mut query, mut gallery] = Parts::default();
     for (who, photos) in people {

@@ -58,6 +58,11 @@ impl Optimiser {
         Ok(Self { rule, weight_decay, parameters, state, steps: 0 })
     }
 
+    /// What it moves, by name.
+    pub fn parameters(&self) -> &BTreeMap<String, Parameter> {
+        &self.parameters
+    }
+
     /// One update at learning rate `lr`. A parameter without a gradient stays where it is, as in PyTorch.
     ///
     /// # Errors

@@ -124,9 +124,12 @@ pub fn describe(root: &Path) -> String {
         parts.push(format!("{} outside of any folder", count(images, "image")));
     }
     if others > 0 {
-        parts.push(
-            count(others, if images > 0 { "other file" } else { "file" }) + " that are no images",
-        );
+        let are = if others == 1 {
+            "that is no image"
+        } else {
+            "that are no images"
+        };
+        parts.push(format!("{} {are}", count(others, "file")));
     }
     if parts.is_empty() {
         "an empty folder".to_string()

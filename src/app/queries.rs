@@ -1,0 +1,220 @@
+//! The list of queries.
+
+use egui::{
+    Align2, EventFilter, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
+    pos2, vec2,
+};
+use egui_material_icons::icons::{
+    ICON_ADD, ICON_CHECK, ICON_CLOSE, ICON_DELETE, ICON_IMAGE_SEARCH, ICON_LIST,
+};
+
+use super::keys;
+use super::shell::{Cx, Target, Wish};
+use super::state::{Action, Query};
+use super::theme::{BODY, SMALL, icon_font, medium_font, palette, semibold_font, tint};
+use super::widgets::{draw, empty, header, icon_button};
+
+/// Height of a row in points.
+const ROW: f32 = 66.0;
+
+/// Draws the list.
+pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let count = cx.state.queries.len();
+    let title = if count == 0 {
+        "Queries".to_owned()
+    } else {
+        format!("Queries ({count})")
+    };
+    header(ui, ICON_LIST, &title, |ui| {
+        if icon_button(ui, ICON_ADD, "Add queries…").clicked() {
+            cx.wishes.push(Wish::Ask(Target::Queries));
+        }
+        if let Some(query) = cx.state.query() {
+            let name = format!(
+                "Remove query {} ({})",
+                query.name(),
+                keys::of(keys::Command::RemoveQuery).keys
+            );
+            if icon_button(ui, ICON_DELETE, &name).clicked() {
+                cx.wishes.push(Action::RemoveQuery(query.info.id).into());
+            }
+        }
+    });
+    ui.add_space(4.0);
+    if count == 0 {
+        empty(
+            ui,
+            ICON_IMAGE_SEARCH,
+            "No queries yet",
+            "Drop blurred crops here, or press Ctrl+O",
+        );
+        return;
+    }
+    ui.spacing_mut().item_spacing.y = 4.0;
+    let selected = cx
+        .state
+        .queries
+        .iter()
+        .position(|q| Some(q.info.id) == cx.state.selected);
+    let mut area = ScrollArea::vertical().auto_shrink(false);
+    // A selection moved by key is brought into view; a scroll by hand is left alone.
+    if cx.reveal
+        && let Some(at) = selected
+    {
+        let top = at as f32 * (ROW + 4.0);
+        let seen = cx.view.queries_scroll;
+        let height = ui.available_height();
+        if top < seen {
+            area = area.vertical_scroll_offset(top);
+        } else if top + ROW > seen + height {
+            area = area.vertical_scroll_offset(top + ROW - height);
+        }
+    }
+    let output = area.show_rows(ui, ROW, count, |ui, rows| {
+        for i in rows {
+            row(ui, cx, &cx.state.queries[i]);
+        }
+    });
+    cx.view.queries_scroll = output.state.clamped_offset().y;
+}
+
+fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
+    let p = palette(ui.visuals());
+    let id = query.info.id;
+    let selected = cx.state.selected == Some(id);
+    let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
+    let rank1 = query.rank1().filter(|_| cx.state.settings.ground_truth);
+    let name = query.name();
+    let verdict = match rank1 {
+        Some(true) => ", rank 1 is the same person",
+        Some(false) => ", rank 1 is a different person",
+        None => "",
+    };
+    response.widget_info(|| {
+        WidgetInfo::selected(
+            Role::ListBoxOption,
+            true,
+            selected,
+            format!("Query {name}{verdict}"),
+        )
+    });
+    if response.has_focus() {
+        // The arrows move the selection, not the keyboard focus.
+        let filter = EventFilter {
+            horizontal_arrows: true,
+            vertical_arrows: true,
+            ..Default::default()
+        };
+        ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
+        cx.view.arrows_at = Some(response.id);
+    }
+    if response.clicked() {
+        cx.wishes.push(Action::SelectQuery(id).into());
+    }
+    if !ui.is_rect_visible(rect) {
+        return;
+    }
+
+    let fill = match (selected, response.hovered()) {
+        (true, _) => tint(p.pane, p.accent, 0.16),
+        (false, true) => p.raised,
+        (false, false) => p.pane,
+    };
+    ui.painter().rect_filled(rect, 6.0, fill);
+    if selected || response.has_focus() {
+        let strength = if response.has_focus() { 1.0 } else { 0.55 };
+        let stroke = Stroke::new(1.0 + strength * 0.5, tint(p.pane, p.accent, strength));
+        ui.painter()
+            .rect_stroke(rect, 6.0, stroke, StrokeKind::Inside);
+    }
+    let thumb = Rect::from_min_size(rect.min + vec2(6.0, 5.0), vec2(30.0, ROW - 10.0));
+    let picture = cx.thumbs.memory(ui.ctx(), &query.info.image, true);
+    draw(ui, thumb, &picture, 3.0);
+
+    let left = thumb.right() + 10.0;
+    let right = rect.right() - if rank1.is_some() { 32.0 } else { 8.0 };
+    let line = |y: f32, text: String, font: FontId, colour| {
+        let clip = Rect::from_min_max(pos2(left, rect.top()), pos2(right, rect.bottom()));
+        let galley = ui.painter().layout_no_wrap(text, font, colour);
+        let painter = ui.painter().with_clip_rect(clip.intersect(ui.clip_rect()));
+        painter.galley(pos2(left, y - galley.size().y / 2.0), galley, colour);
+    };
+    let (width, height) = query.info.image.dimensions();
+    line(
+        rect.top() + 15.0,
+        shorten(&name, 22),
+        semibold_font(BODY),
+        p.strong,
+    );
+    let second = match (query.info.camera, query.info.identity) {
+        (-1, -1) => "Camera unknown".to_owned(),
+        (-1, identity) => format!("Identity {identity}"),
+        (camera, _) => format!("Camera {camera}"),
+    };
+    line(
+        rect.top() + 33.0,
+        second,
+        FontId::proportional(SMALL),
+        p.text,
+    );
+    line(
+        rect.top() + 50.0,
+        format!("{width}×{height} px"),
+        FontId::proportional(SMALL),
+        p.weak,
+    );
+
+    if let Some(same) = rank1 {
+        let (sign, colour) = if same {
+            (ICON_CHECK, p.same)
+        } else {
+            (ICON_CLOSE, p.other)
+        };
+        let centre = pos2(rect.right() - 19.0, rect.top() + 18.0);
+        ui.painter()
+            .circle_filled(centre, 10.0, tint(p.pane, colour, 0.18));
+        ui.painter().text(
+            centre,
+            Align2::CENTER_CENTER,
+            sign.codepoint,
+            icon_font(14.0),
+            colour,
+        );
+    }
+    response.on_hover_ui(|ui| {
+        ui.label(query.info.path.display().to_string());
+        if let Some(same) = rank1 {
+            let text = if same {
+                "✓ Rank 1 is the same person"
+            } else {
+                "✗ Rank 1 is a different person"
+            };
+            ui.label(egui::RichText::new(text).font(medium_font(SMALL)));
+        }
+    });
+}
+
+/// The name, with its middle left out where it is too long: what tells names apart is at both ends.
+fn shorten(name: &str, most: usize) -> String {
+    let count = name.chars().count();
+    if count <= most {
+        return name.to_owned();
+    }
+    let (head, tail) = ((most - 1) / 2, most - 1 - (most - 1) / 2);
+    let start: String = name.chars().take(head).collect();
+    let end: String = name.chars().skip(count - tail).collect();
+    format!("{start}…{end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shorten;
+
+    #[test]
+    fn long_names_keep_both_ends() {
+        assert_eq!(shorten("short.png", 22), "short.png");
+        let long = shorten("0002_c1s1_000451_03_and_more.jpg", 22);
+        assert_eq!(long.chars().count(), 22);
+        assert!(long.starts_with("0002_c1") && long.ends_with("more.jpg"));
+    }
+}

@@ -1,0 +1,281 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::model::config::ModelConfig;
+
+fn model(decoder: bool) -> Event {
+    let config = ModelConfig::default();
+    Event::ModelOpened(ModelInfo {
+        path: "m.safetensors".into(),
+        config,
+        hash: String::new(),
+        decoder,
+    })
+}
+
+fn gallery(images: usize) -> Event {
+    let entry = |i| GalleryEntry {
+        path: format!("{i}.png").into(),
+        identity: 1,
+        camera: 1,
+    };
+    Event::GalleryOpened(GalleryInfo {
+        path: "g".into(),
+        entries: Arc::new((0..images).map(entry).collect()),
+        broken: Arc::default(),
+    })
+}
+
+fn query(id: u64) -> Event {
+    Event::QueryAdded(QueryInfo {
+        id: QueryId(id),
+        path: format!("{id}.png").into(),
+        identity: 1,
+        camera: 2,
+        image: Arc::new(RgbImage::new(4, 8)),
+    })
+}
+
+fn found(id: u64, measure: Measure, count: usize) -> Event {
+    let candidate = |i| Candidate {
+        rank: i + 1,
+        entry: i,
+        distance: i as f32,
+        same: None,
+    };
+    Event::Searched(SearchResult {
+        query: QueryId(id),
+        measure,
+        candidates: (0..count).map(candidate).collect(),
+        first_same: None,
+        gallery_size: 100,
+    })
+}
+
+fn searches(commands: &[Command]) -> Vec<u64> {
+    commands
+        .iter()
+        .filter_map(|c| {
+            if let Command::Search { query, .. } = c {
+                Some(query.0)
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+#[test]
+fn background_searches_are_paced_and_all_come_in_the_end() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    for i in 0..50 {
+        state.apply(query(i), &mut sent);
+    }
+    assert!(searches(&sent).is_empty(), "nothing to search in yet");
+    state.apply(model(false), &mut sent);
+    state.apply(gallery(100), &mut sent);
+    assert_eq!(searches(&sent).len(), BACKGROUND_SEARCHES);
+    let mut answered = 0;
+    while answered < searches(&sent).len() {
+        let id = searches(&sent)[answered];
+        state.apply(found(id, Measure::Cosine, 10), &mut sent);
+        answered += 1;
+        assert!(state.searching.len() <= BACKGROUND_SEARCHES);
+    }
+    let mut all = searches(&sent);
+    all.sort_unstable();
+    assert_eq!(all, (0..50).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_selected_query_does_not_wait_behind_the_others() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(gallery(100), &mut sent);
+    for i in 0..50 {
+        state.apply(query(i), &mut sent);
+    }
+    sent.clear();
+    state.act(Action::SelectQuery(QueryId(40)), &mut sent);
+    assert_eq!(searches(&sent), [40]);
+}
+
+#[test]
+fn a_ranking_by_the_old_measure_is_not_shown() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(gallery(100), &mut sent);
+    state.apply(query(1), &mut sent);
+    state.act(Action::SetMeasure(Measure::Euclidean), &mut sent);
+    state.apply(found(1, Measure::Cosine, 10), &mut sent);
+    assert!(state.candidates().is_empty());
+    state.apply(found(1, Measure::Euclidean, 10), &mut sent);
+    assert_eq!(state.candidates().len(), 10);
+}
+
+#[test]
+fn a_shorter_list_needs_no_new_search_and_keeps_the_choice_in_range() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(gallery(100), &mut sent);
+    state.apply(query(1), &mut sent);
+    state.apply(found(1, Measure::Cosine, 10), &mut sent);
+    state.act(Action::MoveCandidate(Move::Last), &mut sent);
+    assert_eq!(state.candidate, 9);
+    sent.clear();
+    state.act(Action::SetTop(5), &mut sent);
+    assert!(searches(&sent).is_empty());
+    assert_eq!((state.candidate, state.candidates().len()), (4, 5));
+    state.act(Action::SetTop(50), &mut sent);
+    assert_eq!(searches(&sent), [1]);
+}
+
+#[test]
+fn another_model_forgets_rankings_and_reconstructions() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(model(true), &mut sent);
+    state.apply(gallery(100), &mut sent);
+    state.apply(query(1), &mut sent);
+    state.apply(found(1, Measure::Cosine, 10), &mut sent);
+    let image = Arc::new(RgbImage::new(4, 8));
+    state.apply(
+        Event::Reconstructed {
+            query: QueryId(1),
+            image,
+        },
+        &mut sent,
+    );
+    sent.clear();
+    state.apply(model(true), &mut sent);
+    assert!(state.candidates().is_empty() && state.queries[0].reconstruction.is_none());
+    assert!(matches!(sent.as_slice(), [Command::Reconstruct { .. }]));
+}
+
+#[test]
+fn removing_selects_the_neighbour_and_undo_restores_the_place() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    for i in 0..3 {
+        state.apply(query(i), &mut sent);
+    }
+    state.act(Action::SelectQuery(QueryId(1)), &mut sent);
+    state.act(Action::RemoveQuery(QueryId(1)), &mut sent);
+    assert_eq!(state.selected, Some(QueryId(2)));
+    state.act(Action::UndoRemove, &mut sent);
+    assert!(
+        matches!(sent.last(), Some(Command::AddQueries { paths }) if paths == &[PathBuf::from("1.png")])
+    );
+    let Event::QueryAdded(mut back) = query(9) else {
+        unreachable!()
+    };
+    back.path = "1.png".into();
+    state.apply(Event::QueryAdded(back), &mut sent);
+    let order: Vec<u64> = state.queries.iter().map(|q| q.info.id.0).collect();
+    assert_eq!(order, [0, 9, 2]);
+    assert_eq!(state.selected, Some(QueryId(9)));
+}
+
+#[test]
+fn a_failure_makes_one_card_and_no_storm() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(gallery(100), &mut sent);
+    state.apply(query(1), &mut sent);
+    sent.clear();
+    for _ in 0..3 {
+        let failed = Event::Failed {
+            what: "Search".into(),
+            message: "no model".into(),
+        };
+        state.apply(failed, &mut sent);
+    }
+    assert_eq!((state.notices.len(), sent.len()), (1, 0));
+    // Looking at the query again asks again.
+    state.act(Action::SelectQuery(QueryId(1)), &mut sent);
+    assert_eq!(searches(&sent), [1]);
+}
+
+#[test]
+fn a_run_goes_through_its_phases() {
+    use crate::train::event::{StepRecord, TrainEvent};
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    let job = JobId(3);
+    let config = Box::new(RunConfig::default());
+    state.act(
+        Action::Train {
+            config,
+            run: "runs/1".into(),
+            resume: false,
+        },
+        &mut sent,
+    );
+    assert_eq!(state.run.phase, Phase::Starting);
+    state.apply(
+        Event::JobStarted {
+            job,
+            kind: JobKind::Train,
+            title: "Train".into(),
+        },
+        &mut sent,
+    );
+    let step = StepRecord {
+        step: 1,
+        ..StepRecord::default()
+    };
+    state.apply(
+        Event::Training {
+            job,
+            event: TrainEvent::Step(step),
+        },
+        &mut sent,
+    );
+    assert_eq!(state.run.phase, Phase::Training);
+    state.act(Action::Cancel(job), &mut sent);
+    assert_eq!(state.run.phase, Phase::Stopping);
+    // A step that was under way does not bring the run back to life.
+    let step = StepRecord {
+        step: 2,
+        ..StepRecord::default()
+    };
+    state.apply(
+        Event::Training {
+            job,
+            event: TrainEvent::Step(step),
+        },
+        &mut sent,
+    );
+    assert_eq!(state.run.phase, Phase::Stopping);
+    state.apply(
+        Event::Training {
+            job,
+            event: TrainEvent::Stopped { step: 2 },
+        },
+        &mut sent,
+    );
+    state.apply(
+        Event::JobEnded {
+            job,
+            end: JobEnd::Done,
+        },
+        &mut sent,
+    );
+    assert_eq!(
+        (state.run.phase, state.run.folder.as_path()),
+        (Phase::Stopped, Path::new("runs/1"))
+    );
+}
+
+#[test]
+fn a_run_that_is_refused_leaves_the_form() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    let config = Box::new(RunConfig::default());
+    state.act(
+        Action::Train {
+            config,
+            run: "runs/1".into(),
+            resume: false,
+        },
+        &mut sent,
+    );
+    let failed = Event::Failed {
+        what: "Train".into(),
+        message: "busy".into(),
+    };
+    state.apply(failed, &mut sent);
+    assert!(!state.run.exists());
+}

@@ -1,0 +1,83 @@
+//! Drawing a picture into a rectangle, with its caption.
+
+use egui::epaint::RectShape;
+use egui::{
+    Align2, Color32, Rect, Role, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
+use egui_material_icons::icons::ICON_BROKEN_IMAGE;
+
+use crate::app::theme::{SMALL, icon_font, medium, palette, small};
+use crate::app::thumbs::Picture;
+
+/// The whole of a texture.
+const ALL: Rect = Rect {
+    min: pos2(0.0, 0.0),
+    max: pos2(1.0, 1.0),
+};
+
+/// Draws a picture as large as it fits into `rect`, in its own proportions, on a mat.
+pub fn draw(ui: &Ui, rect: Rect, picture: &Picture, radius: f32) {
+    let p = palette(ui.visuals());
+    ui.painter().rect_filled(rect, radius, p.hover);
+    match picture {
+        Picture::Ready { texture, size } => {
+            let scale = (rect.width() / size.x).min(rect.height() / size.y);
+            let inner = Rect::from_center_size(rect.center(), *size * scale);
+            // A photograph nearly of the frame's shape fills it: a hairline of mat looks like a fault.
+            let fits = inner.width() > rect.width() - 1.5 && inner.height() > rect.height() - 1.5;
+            let radius = if fits { radius } else { 0.0 };
+            let shape =
+                RectShape::filled(inner, radius, Color32::WHITE).with_texture(*texture, ALL);
+            ui.painter().add(Shape::Rect(shape));
+        }
+        Picture::Waiting => {}
+        Picture::Broken(_) => {
+            let (at, font) = (rect.center(), icon_font(22.0));
+            ui.painter().text(
+                at,
+                Align2::CENTER_CENTER,
+                ICON_BROKEN_IMAGE.codepoint,
+                font,
+                p.weak,
+            );
+        }
+    }
+}
+
+/// A picture's title, the line below it and its border.
+pub struct Caption<'a> {
+    /// "Query".
+    pub title: &'a str,
+    /// "16×32 px".
+    pub line: &'a str,
+    /// Colour of the border.
+    pub border: Color32,
+}
+
+/// Draws a picture of that size with its caption below. It is announced as "title, line".
+pub fn caption(ui: &mut Ui, size: Vec2, picture: &Picture, text: &Caption<'_>) -> egui::Response {
+    let p = palette(ui.visuals());
+    ui.vertical(|ui| {
+        ui.set_width(size.x);
+        ui.spacing_mut().item_spacing = vec2(0.0, 2.0);
+        let (rect, response) = ui.allocate_exact_size(size, egui::Sense::hover());
+        let name = match text.line {
+            "" => text.title.to_owned(),
+            line => format!("{}, {line}", text.title),
+        };
+        response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
+        draw(ui, rect, picture, 6.0);
+        ui.painter()
+            .rect_stroke(rect, 6.0, Stroke::new(1.5, text.border), StrokeKind::Inside);
+        ui.add_space(2.0);
+        ui.label(medium(text.title, SMALL).color(p.text));
+        if !text.line.is_empty() {
+            ui.label(small(text.line).color(p.weak));
+        }
+        match picture {
+            Picture::Broken(reason) => response.on_hover_text(reason),
+            _ => response,
+        }
+    })
+    .inner
+}

@@ -1,0 +1,310 @@
+//! An engine of cardboard: events with drawn figures, so that the window is tested without model, data or GPU.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::{Rgb, RgbImage};
+use rain::engine::command::{Command, JobId, QueryId};
+use rain::engine::event::{
+    Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo,
+    SearchResult,
+};
+use rain::model::config::ModelConfig;
+use rain::train::event::{RateFigures, SampleImages, StepRecord, TrainEvent, ValidationRecord};
+
+/// Images in the gallery.
+pub const GALLERY: usize = 60;
+
+/// A number in 0..1 from two others.
+fn random(a: u64, b: u64) -> f64 {
+    let mut x = a.wrapping_mul(0x9E37_79B9_7F4A_7C15) ^ b.wrapping_mul(0xD1B5_4A32_D192_ED03);
+    x = (x ^ (x >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    (x >> 40) as f64 / (1u64 << 24) as f64
+}
+
+/// A standing figure: identity decides its clothes, camera its ground.
+pub fn figure(identity: u64, camera: u64, width: u32, height: u32) -> Arc<RgbImage> {
+    let colour = |part: u64| {
+        let tone = |c: u64| (40.0 + 180.0 * random(identity * 7 + part, c)) as u8;
+        Rgb([tone(1), tone(2), tone(3)])
+    };
+    let ground = 90 + (60.0 * random(camera, 9)) as u8;
+    Arc::new(RgbImage::from_fn(width, height, |x, y| {
+        let (u, v) = (
+            f64::from(x) / f64::from(width) - 0.5,
+            f64::from(y) / f64::from(height),
+        );
+        let inside = |cu: f64, cv: f64, ru: f64, rv: f64| {
+            ((u - cu) / ru).powi(2) + ((v - cv) / rv).powi(2) < 1.0
+        };
+        if inside(0.0, 0.12, 0.14, 0.07) {
+            Rgb([205, 165, 140])
+        } else if u.abs() < 0.24 && (0.19..0.54).contains(&v) {
+            colour(1)
+        } else if (0.03..0.2).contains(&u.abs()) && (0.54..0.93).contains(&v) {
+            colour(2)
+        } else {
+            let shade = ground.saturating_add((v * 40.0) as u8);
+            Rgb([shade, shade, shade.saturating_add(6)])
+        }
+    }))
+}
+
+/// The model.
+pub fn model() -> Event {
+    let config = ModelConfig {
+        height: 128,
+        width: 64,
+        ..ModelConfig::default()
+    };
+    Event::ModelOpened(ModelInfo {
+        path: "models/demo.safetensors".into(),
+        config,
+        hash: "3f9a1c20b7de".into(),
+        decoder: true,
+    })
+}
+
+/// The gallery: five images each of twelve identities.
+pub fn gallery() -> Event {
+    let entries = (0..GALLERY)
+        .map(|i| GalleryEntry {
+            path: format!("/gallery/{:04}_c{}.png", i % 12, i / 12 + 1).into(),
+            identity: (i % 12) as i64,
+            camera: (i / 12 + 1) as i64,
+        })
+        .collect();
+    Event::GalleryOpened(GalleryInfo {
+        path: "/gallery".into(),
+        entries: Arc::new(entries),
+        broken: Arc::new(Vec::new()),
+    })
+}
+
+/// The n-th query.
+pub fn query(n: u64) -> Event {
+    Event::QueryAdded(QueryInfo {
+        id: QueryId(n),
+        path: format!("/crops/{n:04}_c6_lr.png").into(),
+        identity: n as i64,
+        camera: 6,
+        image: figure(n, 6, 16, 32),
+    })
+}
+
+/// What a real engine would answer.
+pub fn answer(command: &Command) -> Vec<Event> {
+    match command {
+        Command::Search {
+            query,
+            top,
+            measure,
+        } => {
+            let scale = if format!("{measure:?}") == "Cosine" {
+                1.0
+            } else {
+                30.0
+            };
+            let candidates = (0..GALLERY.min(*top))
+                .map(|i| {
+                    // The first candidate is right for most queries, the first query among them.
+                    let hit = if i == 0 {
+                        query.0 % 4 != 3
+                    } else {
+                        random(query.0 * 31 + i as u64, 4) < 0.5 - 0.05 * i as f64
+                    };
+                    let identity = if hit {
+                        query.0 as usize % 12
+                    } else {
+                        (query.0 as usize + 1 + i) % 12
+                    };
+                    let entry = identity + 12 * (i % 5);
+                    let same = Some(identity == query.0 as usize % 12);
+                    Candidate {
+                        rank: i + 1,
+                        entry,
+                        distance: scale * (0.171 + 0.013 * i as f32),
+                        same,
+                    }
+                })
+                .collect::<Vec<_>>();
+            let first_same = candidates
+                .iter()
+                .find(|c| c.same == Some(true))
+                .map(|c| c.rank);
+            vec![Event::Searched(SearchResult {
+                query: *query,
+                measure: *measure,
+                candidates,
+                first_same,
+                gallery_size: GALLERY,
+            })]
+        }
+        Command::Reconstruct { query } => {
+            vec![Event::Reconstructed {
+                query: *query,
+                image: figure(query.0, 3, 64, 128),
+            }]
+        }
+        Command::Thumbnail { path, max_side } => {
+            let name = path
+                .file_stem()
+                .and_then(|s| s.to_str())
+                .unwrap_or_default();
+            let identity = name.get(..4).and_then(|s| s.parse().ok()).unwrap_or(0);
+            let image = Ok(figure(identity, name.len() as u64 + identity, 64, 128));
+            vec![Event::Thumbnail {
+                path: path.clone(),
+                max_side: *max_side,
+                image,
+            }]
+        }
+        Command::AddQueries { paths } => paths
+            .iter()
+            .enumerate()
+            .map(|(i, path)| {
+                let n = path
+                    .file_name()
+                    .and_then(|s| s.to_str())
+                    .and_then(|s| s.get(..4))
+                    .and_then(|s| s.parse().ok());
+                let Event::QueryAdded(mut info) = query(n.unwrap_or(900 + i as u64)) else {
+                    unreachable!()
+                };
+                (info.id, info.path) = (QueryId(info.id.0 + 10_000), path.clone());
+                Event::QueryAdded(info)
+            })
+            .collect(),
+        Command::RemoveQuery { query } => vec![Event::QueryRemoved(*query)],
+        Command::Train { config, run, .. } => {
+            let mut events = vec![
+                Event::JobStarted {
+                    job: JobId(7),
+                    kind: JobKind::Train,
+                    title: format!("Train {}", config.preset),
+                },
+                run_started(run.clone()),
+            ];
+            events.extend(steps(1..4));
+            events
+        }
+        Command::Cancel { job } => vec![
+            Event::Training {
+                job: *job,
+                event: TrainEvent::Stopped { step: 3 },
+            },
+            Event::JobEnded {
+                job: *job,
+                end: JobEnd::Cancelled,
+            },
+        ],
+        _ => Vec::new(),
+    }
+}
+
+/// The job number of the fake run.
+pub const RUN: JobId = JobId(7);
+
+/// The first event of a run.
+pub fn run_started(run: PathBuf) -> Event {
+    let summary = "500 identities, 3,000 images, half-width ResNet-50 at 64×128, from resnet50_half_width.safetensors";
+    Event::Training {
+        job: RUN,
+        event: TrainEvent::Started {
+            run,
+            step: 0,
+            total_steps: 3_000,
+            steps_per_epoch: 50,
+            summary: summary.into(),
+            history: Arc::new(Vec::new()),
+            validation: Arc::new(Vec::new()),
+        },
+    }
+}
+
+/// Steps with falling losses.
+pub fn steps(range: std::ops::Range<u64>) -> Vec<Event> {
+    range
+        .flat_map(|step| {
+            let t = step as f64;
+            let fall = |from: f64, tau: f64, to: f64, k: u64| {
+                to + (from - to) * (-t / tau).exp() + 0.25 * to * (random(step, k) - 0.5)
+            };
+            let (rec, cls, tri) = (
+                fall(1.6, 300.0, 0.5, 1),
+                fall(12.0, 400.0, 1.2, 2),
+                fall(2.4, 300.0, 0.2, 3),
+            );
+            let (adv, disc) = (fall(0.7, 200.0, 1.6, 4), fall(2.8, 150.0, 1.9, 5));
+            let record = StepRecord {
+                step,
+                epoch: t / 50.0,
+                total: rec + cls + tri + adv,
+                rec,
+                cls,
+                tri,
+                adv,
+                disc,
+                lr: 3.5e-4,
+                lr_discriminator: 1e-4,
+                images_per_second: 43.0 + 2.0 * random(step, 6),
+            };
+            let progress = Progress {
+                done: step,
+                total: 3_000,
+                unit: "steps",
+                seconds_left: Some(60.0 * 12.0),
+            };
+            [
+                Event::Training {
+                    job: RUN,
+                    event: TrainEvent::Step(record),
+                },
+                Event::JobProgress { job: RUN, progress },
+            ]
+        })
+        .collect()
+}
+
+/// A validation at that step.
+pub fn validation(step: u64) -> Event {
+    let rank1 = 30.0 * (1.0 - (-(step as f64) / 900.0).exp());
+    let at = |rate: f64| RateFigures {
+        rate,
+        rank1: rank1 * (1.1 - rate * 0.06),
+        map: rank1 + 6.0,
+        ..RateFigures::default()
+    };
+    let record = ValidationRecord {
+        step,
+        epoch: step as f64 / 50.0,
+        by_rate: [2.0, 3.0, 4.0, 8.0].map(at).to_vec(),
+        rank1,
+        map: rank1 + 6.0,
+    };
+    Event::Training {
+        job: RUN,
+        event: TrainEvent::Validation(record),
+    }
+}
+
+/// Sample reconstructions at that step.
+pub fn samples(step: u64) -> Event {
+    let samples = (0..4)
+        .map(|i| SampleImages {
+            path: format!("/data/{i:04}.png").into(),
+            rate: 2.0 + i as f64 / 2.0,
+            hr: figure(i, 1, 64, 128),
+            lr: figure(i, 1, 16, 32),
+            hr_reconstruction: figure(i, 2, 64, 128),
+            lr_reconstruction: figure(i, 3, 64, 128),
+        })
+        .collect();
+    Event::Training {
+        job: RUN,
+        event: TrainEvent::Samples {
+            step,
+            samples: Arc::new(samples),
+        },
+    }
+}
