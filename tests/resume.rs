@@ -1,6 +1,6 @@
 //! kill -9 at random moments, through the real program: the resumed run must end with the weights of an undisturbed one.
 //!
-//! `RAIN_KILLS=10 cargo test --release --test resume` kills ten times; the default is three.
+//! `RAIN_KILLS=10 cargo test --release --test resume -- --nocapture` does so in ten runs; the default is three.
 
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -42,6 +42,15 @@ fn resume(run: &Path) -> Command {
     command
 }
 
+/// A new run, or its resumption where there is something to resume.
+fn go_on(data: &Path, run: &Path) -> Command {
+    if run.join("run.toml").exists() {
+        resume(run)
+    } else {
+        train(data, run)
+    }
+}
+
 fn finish(mut command: Command) {
     let output = command.output().expect("the program starts");
     let said = String::from_utf8_lossy(&output.stderr);
@@ -60,8 +69,13 @@ fn chance() -> f64 {
     f64::from(now.subsec_nanos() % 1_000_003) / 1_000_003.0
 }
 
-/// Whether the process was still running when it was killed.
-fn kill_after(child: &mut Child, time: Duration) -> bool {
+/// Starts a process and kills it; whether it was still running then.
+fn kill_after(mut command: Command, time: Duration) -> bool {
+    let mut child: Child = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
     std::thread::sleep(time);
     let running = child.try_wait().expect("the child can be asked").is_none();
     child.kill().expect("the child can be killed"); // SIGKILL on Unix: no handler runs
@@ -90,34 +104,25 @@ fn kill_9_at_random_moments_does_not_change_the_weights() {
     finish(train(&data, &whole));
     let takes = began.elapsed();
 
-    let run = home.path().join("killed");
     for number in 1..=kills {
-        let command = if run.join("run.toml").exists() {
-            resume(&run)
-        } else {
-            train(&data, &run)
-        };
-        let mut child = Some(command)
-            .map(|mut c| c.stdout(Stdio::null()).stderr(Stdio::null()).spawn())
-            .expect("a command")
-            .expect("the program starts");
-        let time = takes.mul_f64(chance() * 0.9);
-        let hit = kill_after(&mut child, time);
-        let steps = std::fs::read_to_string(run.join("history.jsonl")).unwrap_or_default();
-        let (steps, hit) = (
-            steps.lines().count(),
-            if hit { "killed" } else { "had ended" },
-        );
-        println!("kill {number}: {hit} after {time:.2?} of {takes:.2?}, {steps} steps recorded");
-    }
-    finish(if run.join("run.toml").exists() {
-        resume(&run)
-    } else {
-        train(&data, &run)
-    });
-
-    for file in ["model.safetensors", "validation.jsonl"] {
-        let read = |run: &Path| std::fs::read(run.join(file)).expect("the run has finished");
-        assert!(read(&whole) == read(&run), "{file} differs");
+        let run = home.path().join(format!("killed-{number}"));
+        let mut left = takes.mul_f64(0.95);
+        // Once in the run itself, once more in what is left of it.
+        for _ in 0..2 {
+            let time = left.mul_f64(chance());
+            let running = kill_after(go_on(&data, &run), time);
+            let steps = std::fs::read_to_string(run.join("history.jsonl")).unwrap_or_default();
+            let (steps, how) = (
+                steps.lines().count(),
+                if running { "killed" } else { "had ended" },
+            );
+            println!("run {number}: {how} after {time:.2?} of {left:.2?}, {steps} steps recorded");
+            left -= time;
+        }
+        finish(go_on(&data, &run));
+        for file in ["model.safetensors", "validation.jsonl"] {
+            let read = |run: &Path| std::fs::read(run.join(file)).expect("the run has finished");
+            assert!(read(&whole) == read(&run), "run {number}: {file} differs");
+        }
     }
 }

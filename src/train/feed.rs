@@ -132,7 +132,7 @@ impl Feed {
     ///
     /// # Errors
     /// As the loader's, and [`Error::Compute`] where the device has no room.
-    pub fn next(&mut self) -> Result<Batch> {
+    pub fn next_batch(&mut self) -> Result<Batch> {
         let pairs = self.loader.next()?;
         let (height, width) = self.shape;
         let images = pairs.labels.len();

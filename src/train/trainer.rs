@@ -257,7 +257,7 @@ impl<'a> Trainer<'a> {
     /// Next batch, one update of all networks, one record.
     fn one_step(&mut self) -> Result<()> {
         let began = Instant::now();
-        let batch = self.feed.next()?;
+        let batch = self.feed.next_batch()?;
         let factor = self.schedule.factor(self.step);
         let lr = self.config.optim.lr * factor;
         let lr_discriminator = self.config.optim.lr_discriminator * factor;
@@ -411,12 +411,27 @@ impl<'a> Trainer<'a> {
 
     /// What the model file says of its making; nothing in it depends on the machine or the clock.
     fn card(&self) -> serde_json::Value {
-        let name = self.config.data.root.file_name().unwrap_or_default();
+        let file = |path: &Path| {
+            path.file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned()
+        };
+        let mut command = format!(
+            "rain train --data {name}",
+            name = file(&self.config.data.root)
+        );
+        if !self.config.preset.is_empty() {
+            command += &format!(" --preset {}", self.config.preset);
+        }
+        if let Some(weights) = &self.config.model.init {
+            command += &format!(" --init {}", file(weights));
+        }
         json!({
             "trained_with": concat!("Rain ", env!("CARGO_PKG_VERSION")),
-            "command": format!("rain train --data {} --preset {}", name.display(), self.config.preset),
+            "command": command,
             "data": {
-                "name": name.to_string_lossy(),
+                "name": file(&self.config.data.root),
                 "hash": self.data.hash,
                 "images": self.data.split.train.len(),
                 "identities": self.data.identities,
