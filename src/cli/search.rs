@@ -83,9 +83,7 @@ pub(super) fn lay_out(
     let gallery = model.gallery(gallery, device, &mut |done, total| progress.step(done, total))?;
     drop(progress);
     let skipped = gallery.info.broken.to_vec();
-    let mut desk = Desk::default();
-    desk.model = Some(model);
-    desk.gallery = Some(gallery);
+    let mut desk = Desk::new(model, gallery);
     let queries = desk.add_crops(&listing.photos, device, &mut broken)?;
     if queries.is_empty() {
         return Err(no_crop(&broken));

@@ -132,6 +132,11 @@ impl Model {
 }
 
 impl Desk {
+    /// A desk that is ready for queries.
+    pub fn new(model: Model, gallery: Gallery) -> Self {
+        Self { model: Some(model), gallery: Some(gallery), ..Self::default() }
+    }
+
     pub fn model(&self) -> Result<&Model> {
         self.model.as_ref().ok_or_else(|| Error::input("No model is open", "Open a model first"))
     }
