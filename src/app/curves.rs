@@ -95,6 +95,16 @@ fn plot(
     ui.label(semibold(group.title, SMALL).color(p.text));
     let items = legend_items(ui, group, ui.available_width()).0;
     legend(ui, items, colour, legend_height);
+    if group.curves.iter().all(|c| c.raw.is_empty()) {
+        let room = vec2(
+            ui.available_width(),
+            (height - 22.0 - legend_height).max(70.0),
+        );
+        ui.allocate_ui(room, |ui| {
+            ui.centered_and_justified(|ui| ui.label(small("No figures yet").color(p.weak)));
+        });
+        return;
+    }
     let response = Plot::new(("curves", group.title))
         .height((height - 22.0 - legend_height).max(70.0))
         .width(ui.available_width())

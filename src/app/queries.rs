@@ -9,8 +9,9 @@ use egui_material_icons::icons::{
 };
 
 use super::keys;
-use super::shell::{Cx, Target, Wish};
+use super::shell::{Cx, Wish};
 use super::state::{Action, Query};
+use super::target::Target;
 use super::theme::{BODY, SMALL, icon_font, medium_font, palette, semibold_font, tint};
 use super::widgets::{draw, empty, header, icon_button};
 
