@@ -4,15 +4,17 @@
 //! Floors, ground first; a floor may use only those below it:
 //! `nn` → `model`, `data` → `train`, `eval`, `gallery` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
 
+pub mod app;
+pub mod cli;
 pub mod data;
+pub mod device;
+pub mod engine;
 pub mod error;
+pub mod eval;
+pub mod fs;
+pub mod gallery;
 pub mod model;
 pub mod nn;
 pub mod train;
-pub mod eval;
-pub mod gallery;
-pub mod engine;
-pub mod cli;
-pub mod app;
 
 pub use error::{Error, Result};

@@ -1,3 +1,15 @@
 //! Pixels and labels: reading data sets, making low-resolution images, and feeding batches to the trainer.
 
+pub mod augment;
+mod cache;
 pub mod dataset;
+pub mod formats;
+pub mod image_io;
+pub mod loader;
+pub mod pedestrians;
+mod prefetch;
+pub mod resolution;
+pub mod sampler;
+pub mod seeded;
+pub mod split;
+mod truncation;

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
 /// A number that names a job for as long as the program runs.
@@ -11,17 +12,6 @@ pub struct JobId(pub u64);
 /// A number that names a query for as long as the program runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct QueryId(pub u64);
-
-/// How two embeddings are compared.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Measure {
-    /// 1 - cosine similarity of v, 0..2.
-    #[default]
-    Cosine,
-    /// Euclidean distance of the raw v.
-    Euclidean,
-}
 
 /// One request. Answers come as [`super::event::Event`]s; a request that fails answers with `Event::Failed`.
 #[derive(Debug, Clone)]

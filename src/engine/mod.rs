@@ -1,5 +1,16 @@
-//! The one background thread that owns the device and the models. The window and the command line talk to it only
-//! through [`command::Command`]s and [`event::Event`]s.
+//! The one background thread that owns the device and the models. The window talks to it only through
+//! [`command::Command`]s and [`event::Event`]s.
 
 pub mod command;
+pub(crate) mod desk;
 pub mod event;
+mod job;
+mod outbox;
+mod panic;
+mod thumbnails;
+mod training;
+#[cfg(test)]
+mod tests;
+pub mod worker;
+
+pub use worker::Engine;

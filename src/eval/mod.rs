@@ -1,1 +1,4 @@
 //! CMC, mAP and the protocols that use them.
+
+pub mod protocol;
+pub mod ranking;

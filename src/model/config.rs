@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
+
 /// Everything that decides which tensors a model has. It is stored in the header of every model file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -54,5 +56,39 @@ impl ModelConfig {
     /// Length of the embedding v: 32w with bottlenecks (50, 101), 8w with basic blocks (18, 34).
     pub fn embedding(&self) -> usize {
         self.base_width * if self.depth >= 50 { 32 } else { 8 }
+    }
+}
+
+impl ModelConfig {
+    /// Says what cannot be built.
+    ///
+    /// # Errors
+    /// Names the setting and the values that it may take.
+    pub fn check(&self) -> Result<()> {
+        let refuse = |problem: String, remedy: &str| Err(Error::input(problem, remedy));
+        if ![18, 34, 50, 101].contains(&self.depth) {
+            return refuse(format!("There is no ResNet of depth {}", self.depth), "Set depth to 18, 34, 50 or 101");
+        }
+        if !(1..=512).contains(&self.base_width) || !(1..=512).contains(&self.stem()) {
+            return refuse(format!("base_width {} or stem_width {} cannot be built", self.base_width, self.stem()), "Set both between 1 and 512");
+        }
+        if ![1, 2].contains(&self.last_stride) {
+            return refuse(format!("last_stride is {}", self.last_stride), "Set last_stride to 1 or 2");
+        }
+        if self.levels.iter().any(|j| !(1..=5).contains(j)) {
+            return refuse(format!("There is no feature level among {:?} that a discriminator could watch", self.levels), "Set levels to any of 1 to 5");
+        }
+        if self.classes == 0 {
+            return refuse("The classifier has no identity to tell apart".into(), "Train on at least one identity");
+        }
+        let step = 32;
+        let fits = |n: usize| (step..=2048).contains(&n) && n.is_multiple_of(step);
+        if !fits(self.height) || !fits(self.width) {
+            return refuse(
+                format!("The input size {}x{} (height x width) does not suit the network", self.height, self.width),
+                "Set height and width to multiples of 32, up to 2048",
+            );
+        }
+        Ok(())
     }
 }

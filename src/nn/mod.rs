@@ -1,1 +1,19 @@
-//! The compute layer over Candle: every op with a correct gradient.
+//! The compute layer: every op of RAIN with a correct gradient, over Candle's tensors.
+//!
+//! [`tape`] differentiates; [`conv`] and the files beside it are the ops; [`kernel`] is the processor's part.
+
+pub mod activation;
+pub mod buffer;
+pub mod conv;
+pub mod kernel;
+pub mod layer;
+pub mod linear;
+pub mod loss;
+pub mod norm;
+pub mod optim;
+pub mod parameter;
+pub mod pool;
+pub mod tape;
+pub mod upsample;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -1,0 +1,231 @@
+//! What lies on the desk: the model that searches, the gallery, and the queries.
+//!
+//! Embeddings of two models never meet: a new model replaces the old one only together with all embeddings.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::Device;
+use image::RgbImage;
+
+use super::command::{Measure, QueryId};
+use super::event::{Candidate, GalleryEntry, GalleryInfo, ModelInfo, QueryInfo, SearchResult};
+use crate::data::dataset::{Broken, Photo, UNKNOWN};
+use crate::data::image_io;
+use crate::error::{Error, Result};
+use crate::gallery::embed::{BATCH, embed, embed_batch, reconstruct_batch};
+use crate::gallery::features::file_hash;
+use crate::gallery::photos::{self, Listing};
+use crate::gallery::search::{Index, first_same, nearest};
+use crate::model::rain::Rain;
+use crate::train::event::Flow;
+
+/// Hears of units done and units in all; answers whether to go on.
+pub(crate) type Step<'a> = &'a mut dyn FnMut(u64, u64) -> Flow;
+
+/// A model that searches.
+pub(crate) struct Model {
+    pub info: ModelInfo,
+    rain: Rain,
+}
+
+/// A gallery, embedded by the model on the desk.
+pub(crate) struct Gallery {
+    pub info: GalleryInfo,
+    index: Index,
+    identities: Vec<i64>,
+}
+
+/// A query, embedded by the model on the desk.
+pub(crate) struct Query {
+    pub info: QueryInfo,
+    embedding: Vec<f32>,
+}
+
+/// Model, gallery and queries; also what the command line works with, in its own thread.
+#[derive(Default)]
+pub(crate) struct Desk {
+    pub model: Option<Model>,
+    pub gallery: Option<Gallery>,
+    pub queries: BTreeMap<QueryId, Query>,
+    last_query: u64,
+}
+
+impl Model {
+    pub fn open(path: &Path, device: &Device) -> Result<Self> {
+        let hash = file_hash(path)?;
+        let rain = Rain::open(path, device)?;
+        let info =
+            ModelInfo { path: path.to_path_buf(), config: rain.config().clone(), hash, decoder: rain.has_decoder() };
+        Ok(Self { info, rain })
+    }
+
+    /// Reads and embeds a gallery folder.
+    pub fn gallery(&self, folder: &Path, device: &Device, step: Step<'_>) -> Result<Gallery> {
+        let Listing { photos, broken } = photos::gallery(folder)?;
+        self.embed_gallery(folder, &photos, broken, device, step)
+    }
+
+    fn embed_gallery(
+        &self,
+        folder: &Path,
+        photos: &[Photo],
+        mut broken: Vec<Broken>,
+        device: &Device,
+        step: Step<'_>,
+    ) -> Result<Gallery> {
+        let paths: Vec<PathBuf> = photos.iter().map(|photo| photo.path.clone()).collect();
+        let embedded = embed(&self.rain, &paths, 1.0, device, step)?;
+        broken.extend(embedded.broken);
+        if let (true, Some(first)) = (embedded.kept.is_empty(), broken.first()) {
+            return Err(Error::file(
+                folder,
+                format!("none of its {} images can be read; the first: {}", broken.len(), first.reason.trim_end_matches('.')),
+                "Choose a folder with intact photos",
+            ));
+        }
+        broken.sort_by(|a, b| a.path.cmp(&b.path));
+        let entry = |&i: &usize| {
+            let Photo { path, identity, camera, .. } = photos[i].clone();
+            GalleryEntry { path, identity, camera }
+        };
+        let entries: Vec<GalleryEntry> = embedded.kept.iter().map(entry).collect();
+        Ok(Gallery {
+            index: Index::new(&embedded.matrix),
+            identities: entries.iter().map(|entry| entry.identity).collect(),
+            info: GalleryInfo { path: folder.to_path_buf(), entries: Arc::new(entries), broken: Arc::new(broken) },
+        })
+    }
+
+    /// Embeds crops that are in memory; the answer has one embedding an image.
+    pub fn embed_images(&self, images: &[Arc<RgbImage>], device: &Device, step: Step<'_>) -> Result<Vec<Vec<f32>>> {
+        let mut embeddings = Vec::with_capacity(images.len());
+        for batch in images.chunks(BATCH) {
+            if step(embeddings.len() as u64, images.len() as u64) == Flow::Stop {
+                return Err(Error::Cancelled);
+            }
+            let pixels: Vec<f32> = batch.iter().flat_map(|image| self.input(image)).collect();
+            let rows = embed_batch(&self.rain, &pixels, device)?;
+            embeddings.extend(rows.chunks_exact(self.info.config.embedding().max(1)).map(<[f32]>::to_vec));
+        }
+        step(images.len() as u64, images.len() as u64);
+        Ok(embeddings)
+    }
+
+    /// The decoder's image of a crop.
+    pub fn reconstruct(&self, image: &RgbImage, device: &Device) -> Result<RgbImage> {
+        if !self.info.decoder {
+            return Err(Error::file(
+                &self.info.path,
+                "this model was saved without a decoder, so it cannot reconstruct",
+                "Open a model that was trained with the reconstruction loss (loss.rec above 0)",
+            ));
+        }
+        let planar = reconstruct_batch(&self.rain, &self.input(image), device)?;
+        Ok(image_io::denormalise(&planar, self.info.config.height, self.info.config.width))
+    }
+
+    fn input(&self, image: &RgbImage) -> Vec<f32> {
+        image_io::normalise(&image_io::resize(image, self.info.config.height, self.info.config.width))
+    }
+}
+
+impl Desk {
+    pub fn model(&self) -> Result<&Model> {
+        self.model.as_ref().ok_or_else(|| Error::input("No model is open", "Open a model first"))
+    }
+
+    /// The gallery's images; empty where none is open.
+    pub fn entries(&self) -> &[GalleryEntry] {
+        self.gallery.as_ref().map_or(&[], |gallery| gallery.info.entries.as_slice())
+    }
+
+    pub fn query(&self, id: QueryId) -> Result<&Query> {
+        let missing = || Error::input("This query was removed", "Add the crop again");
+        self.queries.get(&id).ok_or_else(missing)
+    }
+
+    /// Reads and embeds crops as queries; a broken one is added to `broken` instead.
+    pub fn add_crops(&mut self, photos: &[Photo], device: &Device, broken: &mut Vec<Broken>) -> Result<Vec<QueryInfo>> {
+        let (mut usable, mut images) = (Vec::new(), Vec::new());
+        for photo in photos {
+            match image_io::load(&photo.path) {
+                Ok(image) => {
+                    usable.push(photo);
+                    images.push(Arc::new(image));
+                }
+                Err(error) => broken.push(image_io::broken(&photo.path, &error)),
+            }
+        }
+        let embeddings = self.model()?.embed_images(&images, device, &mut |_, _| Flow::Continue)?;
+        let crops = usable.into_iter().zip(images).zip(embeddings);
+        Ok(crops.map(|((photo, image), embedding)| self.add(photo, image, embedding)).collect())
+    }
+
+    fn add(&mut self, photo: &Photo, image: Arc<RgbImage>, embedding: Vec<f32>) -> QueryInfo {
+        self.last_query += 1;
+        let id = QueryId(self.last_query);
+        let info = QueryInfo { id, path: photo.path.clone(), identity: photo.identity, camera: photo.camera, image };
+        self.queries.insert(id, Query { info: info.clone(), embedding });
+        info
+    }
+
+    /// Swaps in a model together with fresh embeddings of everything on the desk; nothing changes where that fails.
+    pub fn replace_model(&mut self, model: Model, device: &Device, step: Step<'_>) -> Result<()> {
+        let images: Vec<Arc<RgbImage>> = self.queries.values().map(|query| query.info.image.clone()).collect();
+        let crops = images.len() as u64;
+        let stills = self.gallery.as_ref().map_or(0, |gallery| gallery.info.entries.len() as u64);
+        let embeddings = model.embed_images(&images, device, &mut |done, _| step(done, crops + stills))?;
+        let gallery = match &self.gallery {
+            None => None,
+            Some(Gallery { info, .. }) => {
+                let photos: Vec<Photo> = info.entries.iter().map(photo).collect();
+                let broken = info.broken.to_vec();
+                let mut step = |done, _| step(crops + done, crops + stills);
+                Some(model.embed_gallery(&info.path, &photos, broken, device, &mut step)?)
+            }
+        };
+        self.queries.values_mut().zip(embeddings).for_each(|(query, embedding)| query.embedding = embedding);
+        self.gallery = gallery;
+        self.model = Some(model);
+        Ok(())
+    }
+
+    /// Ranks the gallery against a query.
+    pub fn search(&self, id: QueryId, top: usize, measure: Measure) -> Result<SearchResult> {
+        let query = self.query(id)?;
+        let gallery = self.gallery.as_ref().ok_or_else(|| Error::input("No gallery is open", "Open a gallery first"))?;
+        let distances = gallery.index.distances(&query.embedding, measure);
+        let same = |entry: usize| {
+            let (a, b) = (query.info.identity, gallery.identities[entry]);
+            (a != UNKNOWN && b != UNKNOWN).then_some(a == b)
+        };
+        let candidates = nearest(&distances, top)
+            .into_iter()
+            .enumerate()
+            .map(|(position, hit)| Candidate {
+                rank: position + 1,
+                entry: hit.entry,
+                distance: hit.distance,
+                same: same(hit.entry),
+            })
+            .collect();
+        Ok(SearchResult {
+            query: id,
+            measure,
+            candidates,
+            first_same: first_same(&distances, &gallery.identities, query.info.identity),
+            gallery_size: gallery.index.len(),
+        })
+    }
+}
+
+fn photo(entry: &GalleryEntry) -> Photo {
+    Photo {
+        path: entry.path.clone(),
+        identity: entry.identity,
+        camera: entry.camera,
+        part: crate::data::dataset::Part::Any,
+    }
+}

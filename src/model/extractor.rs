@@ -1,0 +1,132 @@
+//! F: a ResNet that keeps its feature maps. torchvision's arrangement (v1.5) and names, so that published weights load.
+
+use candle_core::Result;
+
+use super::config::ModelConfig;
+use crate::nn::layer::{ConvBn, Finish, Pass};
+use crate::nn::parameter::Scope;
+use crate::nn::pool::{Border, global_average, max_pool};
+use crate::nn::tape::Value;
+
+/// What F makes of a batch.
+pub struct Features {
+    /// f1..f5, each `[b, c_j, h_j, w_j]`; [`Features::level`] counts from 1.
+    maps: Vec<Value>,
+    /// v = GAP(f5), `[b, d]`: the embedding.
+    pub v: Value,
+}
+
+impl Features {
+    /// f_j, for j in 1..=5.
+    pub fn level(&self, j: usize) -> &Value {
+        &self.maps[j - 1]
+    }
+}
+
+/// Channels of f_j for j in 1..=5.
+pub fn channels(config: &ModelConfig, j: usize) -> usize {
+    let expansion = if config.depth >= 50 { 4 } else { 1 };
+    if j == 1 { config.stem() } else { (config.base_width * expansion) << (j - 2) }
+}
+
+/// The extractor.
+pub struct Extractor {
+    stem: ConvBn,
+    border: Border,
+    stages: Vec<Vec<Block>>,
+}
+
+impl Extractor {
+    /// Random weights under `scope`.
+    ///
+    /// # Errors
+    /// When the depth is not 18, 34, 50 or 101, or the device is out of memory.
+    pub fn new(config: &ModelConfig, scope: &Scope) -> Result<Self> {
+        let blocks: [usize; 4] = match config.depth {
+            18 => [2, 2, 2, 2],
+            34 | 50 => [3, 4, 6, 3],
+            101 => [3, 4, 23, 3],
+            depth => candle_core::bail!("there is no ResNet-{depth} here: depth is 18, 34, 50 or 101"),
+        };
+        let stem = ConvBn::new(&scope.pp("conv1"), &scope.pp("bn1"), 3, config.stem(), 7, 2)?;
+        let mut inputs = config.stem();
+        let mut stages = Vec::new();
+        for (stage, count) in blocks.into_iter().enumerate() {
+            let scope = scope.pp(format!("layer{}", stage + 1));
+            let stride = match stage {
+                0 => 1,
+                3 => config.last_stride,
+                _ => 2,
+            };
+            let mut row = Vec::new();
+            for block in 0..count {
+                let stride = if block == 0 { stride } else { 1 };
+                row.push(Block::new(config, &scope.pp(block), inputs, config.base_width << stage, stride)?);
+                inputs = channels(config, stage + 2);
+            }
+            stages.push(row);
+        }
+        let border = if config.pool_ceil_mode { Border::Ceil } else { Border::Padded };
+        Ok(Self { stem, border, stages })
+    }
+
+    /// `x [b,3,H,W]`, normalised, to f1..f5 and v.
+    ///
+    /// # Errors
+    /// When the image is too small for the network.
+    pub fn forward(&self, pass: &Pass, x: &Value) -> Result<Features> {
+        let f1 = self.stem.forward(pass, x, Finish::Relu)?; // [b, stem, H/2, W/2]
+        let mut f = max_pool(&pass.tape, &f1, self.border)?; // [b, stem, H/4, W/4]
+        let mut maps = vec![f1];
+        for stage in &self.stages {
+            for block in stage {
+                f = block.forward(pass, &f)?;
+            }
+            maps.push(f.clone()); // [b, c_j, H/2^j, W/2^j]
+        }
+        let v = global_average(&pass.tape, &f)?;
+        Ok(Features { maps, v })
+    }
+}
+
+/// A residual block: two 3x3 convolutions (basic), or 1x1, 3x3, 1x1 with four times the channels at the end (bottleneck).
+struct Block {
+    convolutions: Vec<ConvBn>,
+    /// 1x1 convolution on the shortcut where the shape changes.
+    downsample: Option<ConvBn>,
+}
+
+impl Block {
+    fn new(config: &ModelConfig, scope: &Scope, inputs: usize, width: usize, stride: usize) -> Result<Self> {
+        let conv = |n: usize, inputs, outputs, kernel, stride| {
+            ConvBn::new(&scope.pp(format!("conv{n}")), &scope.pp(format!("bn{n}")), inputs, outputs, kernel, stride)
+        };
+        let (convolutions, outputs) = if config.depth >= 50 {
+            let (first, second) = if config.stride_in_1x1 { (stride, 1) } else { (1, stride) };
+            let outputs = 4 * width;
+            (vec![conv(1, inputs, width, 1, first)?, conv(2, width, width, 3, second)?, conv(3, width, outputs, 1, 1)?], outputs)
+        } else {
+            (vec![conv(1, inputs, width, 3, stride)?, conv(2, width, width, 3, 1)?], width)
+        };
+        let downsample = if stride != 1 || inputs != outputs {
+            let scope = scope.pp("downsample");
+            Some(ConvBn::new(&scope.pp(0), &scope.pp(1), inputs, outputs, 1, stride)?)
+        } else {
+            None
+        };
+        Ok(Self { convolutions, downsample })
+    }
+
+    fn forward(&self, pass: &Pass, x: &Value) -> Result<Value> {
+        let shortcut = match &self.downsample {
+            Some(conv) => conv.forward(pass, x, Finish::Plain)?,
+            None => x.clone(),
+        };
+        let mut y = x.clone();
+        let last = self.convolutions.len() - 1;
+        for (i, conv) in self.convolutions.iter().enumerate() {
+            y = conv.forward(pass, &y, if i == last { Finish::AddRelu(&shortcut) } else { Finish::Relu })?;
+        }
+        Ok(y)
+    }
+}

@@ -1,0 +1,160 @@
+//! ReLU and its kin, and the sum that closes a residual block. ReLU'(0) is 0, as in PyTorch (Candle says 1).
+
+use candle_core::{Result, Tensor, bail};
+use rayon::prelude::*;
+
+use super::buffer::{output, tensor, with_floats};
+use super::tape::{Tape, Value};
+
+/// Elements that one thread takes at a time.
+const CHUNK: usize = 1 << 15;
+
+/// `f(a, b)` element by element.
+pub(super) fn zip_map(a: &Tensor, b: &Tensor, f: impl Fn(f32, f32) -> f32 + Sync) -> Result<Tensor> {
+    if a.dims() != b.dims() {
+        bail!("shapes {:?} and {:?} differ", a.dims(), b.dims());
+    }
+    with_floats([a, b], |[x, y]| {
+        let mut out = output(x.len());
+        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).zip(y.par_chunks(CHUNK)).for_each(|((out, x), y)| {
+            for ((out, x), y) in out.iter_mut().zip(x).zip(y) {
+                *out = f(*x, *y);
+            }
+        });
+        tensor(out, a.shape())
+    })
+}
+
+/// `f(a)` element by element.
+pub(super) fn map(a: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Result<Tensor> {
+    with_floats([a], |[x]| {
+        let mut out = output(x.len());
+        out.par_chunks_mut(CHUNK).zip(x.par_chunks(CHUNK)).for_each(|(out, x)| {
+            for (out, x) in out.iter_mut().zip(x) {
+                *out = f(*x);
+            }
+        });
+        tensor(out, a.shape())
+    })
+}
+
+/// max(x, 0).
+///
+/// # Errors
+/// When the tensor is not on the CPU; so for all ops here.
+pub fn relu(tape: &Tape, x: &Value) -> Result<Value> {
+    let y = map(x.tensor(), |x| x.max(0.0))?;
+    let kept = y.clone();
+    Ok(tape.record(&[x], y, move |dy, _| Ok(vec![Some(zip_map(&kept, &dy, |y, d| if y > 0.0 { d } else { 0.0 })?)])))
+}
+
+/// x where positive, `slope * x` elsewhere.
+///
+/// # Errors
+/// See [`relu`].
+pub fn leaky_relu(tape: &Tape, x: &Value, slope: f32) -> Result<Value> {
+    let y = map(x.tensor(), |x| if x > 0.0 { x } else { slope * x })?;
+    let kept = x.tensor().clone();
+    Ok(tape.record(&[x], y, move |dy, _| Ok(vec![Some(zip_map(&kept, &dy, |x, d| if x > 0.0 { d } else { slope * d })?)])))
+}
+
+/// a + b.
+///
+/// # Errors
+/// When the shapes differ.
+pub fn add(tape: &Tape, a: &Value, b: &Value) -> Result<Value> {
+    let y = zip_map(a.tensor(), b.tensor(), |a, b| a + b)?;
+    Ok(tape.record(&[a, b], y, |dy, _| Ok(vec![Some(dy.clone()), Some(dy)])))
+}
+
+/// max(a + b, 0): how a residual block ends.
+///
+/// # Errors
+/// When the shapes differ.
+pub fn add_relu(tape: &Tape, a: &Value, b: &Value) -> Result<Value> {
+    let y = zip_map(a.tensor(), b.tensor(), |a, b| (a + b).max(0.0))?;
+    let kept = y.clone();
+    Ok(tape.record(&[a, b], y, move |dy, _| {
+        let d = zip_map(&kept, &dy, |y, d| if y > 0.0 { d } else { 0.0 })?;
+        Ok(vec![Some(d.clone()), Some(d)])
+    }))
+}
+
+/// The identity, whose gradient is turned round and multiplied by `factor`: Eq. 8 in one pass.
+///
+/// # Errors
+/// See [`relu`].
+pub fn reverse_gradient(tape: &Tape, x: &Value, factor: f32) -> Result<Value> {
+    Ok(tape.record(&[x], x.tensor().clone(), move |dy, _| Ok(vec![Some(map(&dy, |d| -factor * d)?)])))
+}
+
+/// Weighted sum of scalars: Eq. 7.
+///
+/// # Errors
+/// When a term is not a scalar.
+pub fn weighted_sum(tape: &Tape, terms: &[(f64, Value)]) -> Result<Value> {
+    let mut total = 0.0;
+    for (weight, term) in terms {
+        total += weight * f64::from(term.tensor().to_scalar::<f32>()?);
+    }
+    let sum = Tensor::new(total as f32, &candle_core::Device::Cpu)?;
+    let weights: Vec<f64> = terms.iter().map(|t| t.0).collect();
+    let inputs: Vec<&Value> = terms.iter().map(|t| &t.1).collect();
+    Ok(tape.record(&inputs, sum, move |dy, _| weights.iter().map(|w| Ok(Some(dy.affine(*w, 0.0)?))).collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::testing::{check_gradients, noise};
+    use candle_core::Device;
+
+    /// Noise kept away from the kink, where finite differences mean nothing.
+    fn away_from_zero(seed: u64, shape: &[usize]) -> Tensor {
+        map(&noise(seed, shape), |x| x + 0.1 * x.signum()).unwrap()
+    }
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        let x = away_from_zero(1, &[2, 3, 4, 5]);
+        check_gradients(std::slice::from_ref(&x), |t, v| relu(t, &v[0]));
+        check_gradients(std::slice::from_ref(&x), |t, v| leaky_relu(t, &v[0], 0.2));
+        let y = map(&away_from_zero(2, &[2, 3, 4, 5]), |x| 3.0 * x).unwrap();
+        check_gradients(&[x.clone(), y.clone()], |t, v| add(t, &v[0], &v[1]));
+        check_gradients(&[map(&x, |x| x.signum() * (x.abs() + 3.5)).unwrap(), y], |t, v| add_relu(t, &v[0], &v[1]));
+    }
+
+    #[test]
+    fn one_tensor_with_two_consumers_gets_both_gradients() {
+        let x = away_from_zero(1, &[7]);
+        check_gradients(std::slice::from_ref(&x), |t, v| add_relu(t, &leaky_relu(t, &v[0], 0.2)?, &v[0]));
+        check_gradients(std::slice::from_ref(&x), |t, v| add(t, &v[0], &v[0]));
+    }
+
+    #[test]
+    fn the_gradient_of_relu_at_zero_is_zero() {
+        let tape = Tape::new();
+        let x = tape.leaf(0, &Tensor::new(&[0f32, -0.0, 1.0], &Device::Cpu).unwrap());
+        let y = relu(&tape, &x).unwrap();
+        assert_eq!(tape.backward(&y).unwrap()[&0].to_vec1::<f32>().unwrap(), [0.0, 0.0, 1.0]);
+    }
+
+    #[test]
+    fn reversal_turns_the_gradient_and_keeps_the_value() {
+        let tape = Tape::new();
+        let x = tape.leaf(0, &Tensor::new(&[2f32, -3.0], &Device::Cpu).unwrap());
+        let y = reverse_gradient(&tape, &x, 0.5).unwrap();
+        assert_eq!(y.tensor().to_vec1::<f32>().unwrap(), [2.0, -3.0]);
+        assert_eq!(tape.backward(&y).unwrap()[&0].to_vec1::<f32>().unwrap(), [-0.5, -0.5]);
+    }
+
+    #[test]
+    fn a_weighted_sum_passes_each_weight_on() {
+        let tape = Tape::new();
+        let scalar = |key, v: f32| tape.leaf(key, &Tensor::new(v, &Device::Cpu).unwrap());
+        let sum = weighted_sum(&tape, &[(2.0, scalar(0, 3.0)), (-1.0, scalar(1, 4.0))]).unwrap();
+        assert_eq!(sum.tensor().to_scalar::<f32>().unwrap(), 2.0);
+        let g = tape.backward(&sum).unwrap();
+        assert_eq!((g[&0].to_scalar::<f32>().unwrap(), g[&1].to_scalar::<f32>().unwrap()), (2.0, -1.0));
+    }
+}

@@ -1,0 +1,157 @@
+//! Memory for the kernels: aligned scratch space, and the way in and out of Candle's CPU storage.
+
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+
+use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Storage, Tensor};
+
+/// A zeroed `f32` buffer aligned to a cache line, as the kernels' aligned loads need it.
+pub struct Aligned {
+    lines: Vec<Line>,
+    len: usize,
+}
+
+#[derive(Clone, Copy)]
+#[repr(C, align(64))]
+struct Line([f32; 16]);
+
+impl Aligned {
+    /// `len` zeros.
+    pub fn zeros(len: usize) -> Self {
+        Self { lines: vec![Line([0.0; 16]); len.div_ceil(16)], len }
+    }
+
+    /// Makes room for at least `len` numbers; what they are is not said.
+    pub fn reserve(&mut self, len: usize) {
+        if self.len < len {
+            *self = Self::zeros(len);
+        }
+    }
+}
+
+impl Deref for Aligned {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        // SAFETY: `Line` is 16 `f32` without padding, and `len <= 16 * lines.len()`.
+        unsafe { std::slice::from_raw_parts(self.lines.as_ptr().cast(), self.len) }
+    }
+}
+
+impl DerefMut for Aligned {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        // SAFETY: as for `deref`, and the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// A pointer that pieces of a parallel task share; each writes to its own part.
+#[derive(Clone, Copy)]
+pub struct Shared(*mut f32);
+
+// SAFETY: whoever dereferences it promises (at that place) that no two threads touch the same element.
+unsafe impl Send for Shared {}
+// SAFETY: as above.
+unsafe impl Sync for Shared {}
+
+impl Shared {
+    /// The start of `buffer`.
+    pub fn new(buffer: &mut [f32]) -> Self {
+        Self(buffer.as_mut_ptr())
+    }
+
+    /// The address of element `index`.
+    ///
+    /// # Safety
+    /// `index` lies in the buffer, and no other thread touches what the caller goes on to write.
+    #[inline(always)]
+    pub unsafe fn at(self, index: usize) -> *mut f32 {
+        // SAFETY: by the caller's promise.
+        unsafe { self.0.add(index) }
+    }
+
+    /// Elements `start..start + len` for writing.
+    ///
+    /// # Safety
+    /// They lie in the buffer and no other thread touches them while the slice lives.
+    #[inline(always)]
+    pub unsafe fn slice<'a>(self, start: usize, len: usize) -> &'a mut [f32] {
+        // SAFETY: by the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
+    }
+}
+
+/// The numbers of a contiguous CPU tensor inside a custom op.
+///
+/// # Errors
+/// When the tensor is not contiguous or not `f32`: callers make it so first.
+pub fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    match layout.contiguous_offsets() {
+        Some((start, end)) => Ok(&storage.as_slice::<f32>()?[start..end]),
+        None => candle_core::bail!("a kernel of Rain was given a tensor that is not contiguous"),
+    }
+}
+
+/// Calls `f` with the numbers of each (contiguous, `f32`, CPU) tensor.
+///
+/// # Errors
+/// When a tensor lies on another device; the kernels of this build run on the CPU only.
+pub fn with_floats<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) -> Result<R>) -> Result<R> {
+    let contiguous: Vec<Tensor> = tensors.iter().map(|t| t.contiguous()).collect::<Result<_>>()?;
+    let guards: Vec<_> = contiguous.iter().map(Tensor::storage_and_layout).collect();
+    let mut slices = [&[] as &[f32]; N];
+    for (slice, (storage, layout)) in slices.iter_mut().zip(&guards) {
+        *slice = match &**storage {
+            Storage::Cpu(cpu) => floats(cpu, layout)?,
+            _ => candle_core::bail!("this build of Rain computes on the CPU only"),
+        };
+    }
+    f(slices)
+}
+
+/// Calls `f` with the numbers of a tensor, to be changed in place: for parameters, whose holders all see the change.
+///
+/// # Errors
+/// When the tensor is not contiguous `f32` on the CPU.
+pub fn with_floats_mut(tensor: &Tensor, f: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
+    struct Once<F>(Cell<Option<F>>);
+    impl<F: FnOnce(&mut [f32]) -> Result<()>> InplaceOp1 for Once<F> {
+        fn name(&self) -> &'static str {
+            "rain-update"
+        }
+        fn cpu_fwd(&self, storage: &mut CpuStorage, layout: &Layout) -> Result<()> {
+            match (storage, layout.contiguous_offsets(), self.0.take()) {
+                (CpuStorage::F32(data), Some((start, end)), Some(f)) => f(&mut data[start..end]),
+                _ => candle_core::bail!("only a contiguous f32 tensor can be changed in place"),
+            }
+        }
+    }
+    tensor.inplace_op1(&Once(Cell::new(Some(f))))
+}
+
+/// A CPU tensor that takes over `data`.
+pub fn tensor(data: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
+    Tensor::from_vec(data, shape.into(), &Device::Cpu)
+}
+
+/// A buffer of `len` numbers that the caller overwrites whole. Zeroed pages come from the system for free; there is no
+/// unset memory to reason about.
+pub fn output(len: usize) -> Vec<f32> {
+    vec![0.0; len]
+}
+
+/// Copies the numbers of `source` into `target`, whose holders all see the change.
+///
+/// # Errors
+/// When the shapes differ.
+pub fn assign(target: &Tensor, source: &Tensor) -> Result<()> {
+    if target.dims() != source.dims() {
+        candle_core::bail!("shapes {:?} and {:?} differ", target.dims(), source.dims());
+    }
+    let source = source.to_dtype(candle_core::DType::F32)?;
+    with_floats([&source], |[source]| {
+        with_floats_mut(target, |target| {
+            target.copy_from_slice(source);
+            Ok(())
+        })
+    })
+}

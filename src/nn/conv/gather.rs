@@ -1,0 +1,219 @@
+//! The im2col matrix as two lists of offsets into a padded image.
+
+use std::borrow::Cow;
+
+use candle_core::{Result, bail};
+use rayon::prelude::*;
+
+use super::Shape;
+use crate::nn::buffer::{Shared, output};
+
+/// A matrix that is not stored: element `(k, q)` is `source[rows[k] + columns[q]]`.
+pub struct Gather<'a> {
+    /// The (padded) image.
+    pub source: Cow<'a, [f32]>,
+    /// An offset a tap, `(channel, ky, kx)`.
+    pub rows: Vec<u32>,
+    /// An offset a position, `(image, y, x)`; followed by [`SLACK`] zeros, so that a last panel may read past the end.
+    pub columns: Vec<u32>,
+    /// Positions.
+    pub positions: usize,
+    /// Positions come in runs of this many neighbours in `source`: 32, 16, 8, 4, 2 or 1.
+    pub run: usize,
+}
+
+/// No kernel has more columns than this.
+const SLACK: usize = 32;
+
+/// The input positions `(s*i + y, s*j + x)`, and the taps that reach them.
+pub struct Phase {
+    /// Row of the phase, below the stride.
+    pub y: usize,
+    /// Column of the phase, below the stride.
+    pub x: usize,
+    /// Taps of the kernel that reach the phase.
+    pub taps: Vec<Tap>,
+}
+
+/// A tap seen from an input position: `dx[s*i + y]` receives `w[index] * dy[i + dy]`.
+pub struct Tap {
+    /// Place in the kernel, `ky * k + kx`.
+    pub index: usize,
+    /// Rows to go in dy.
+    pub dy: isize,
+    /// Columns to go in dy.
+    pub dx: isize,
+}
+
+/// The phases that some position belongs to. A phase that no tap reaches (1x1 at stride 2) is left out: its gradient is 0.
+pub fn phases(shape: &Shape) -> Vec<Phase> {
+    let (s, p) = (shape.stride, shape.padding);
+    let reach = |phase: usize, k: usize| {
+        let distance = (phase + p) as isize - k as isize;
+        (distance.rem_euclid(s as isize) == 0).then(|| distance.div_euclid(s as isize))
+    };
+    let mut all = Vec::new();
+    for y in 0..s.min(shape.height) {
+        for x in 0..s.min(shape.width) {
+            let mut taps = Vec::new();
+            for ky in 0..shape.kernel {
+                for kx in 0..shape.kernel {
+                    if let (Some(dy), Some(dx)) = (reach(y, ky), reach(x, kx)) {
+                        taps.push(Tap { index: ky * shape.kernel + kx, dy, dx });
+                    }
+                }
+            }
+            if !taps.is_empty() {
+                all.push(Phase { y, x, taps });
+            }
+        }
+    }
+    all
+}
+
+impl<'a> Gather<'a> {
+    /// Taps x output positions of x.
+    pub fn forward(shape: &Shape, x: &'a [f32]) -> Result<Self> {
+        let (oh, ow, s) = (shape.out_height(), shape.out_width(), shape.stride);
+        let pad = [shape.padding; 4];
+        let image = Padded::new(x, [shape.batch, shape.inputs, shape.height, shape.width], pad, s)?;
+        let mut rows = Vec::with_capacity(shape.taps());
+        for c in 0..shape.inputs {
+            for ky in 0..shape.kernel {
+                for kx in 0..shape.kernel {
+                    rows.push(image.offset(c, ky, kx));
+                }
+            }
+        }
+        Ok(image.gather(rows, shape.batch, oh, ow, s))
+    }
+
+    /// Taps x positions of one phase of the input, over dy.
+    pub fn backward(shape: &Shape, dy: &'a [f32], phase: &Phase) -> Result<Self> {
+        let (oh, ow) = (shape.out_height(), shape.out_width());
+        let (h, w) = phase.size(shape);
+        // Zeros round dy, as far as any tap reaches.
+        let reach = |f: fn(&Tap) -> isize, size: usize, out: usize| {
+            let (low, high) = phase.taps.iter().map(f).fold((0, 0), |(l, h), d| (l.min(d), h.max(d)));
+            (low.unsigned_abs(), (size as isize - 1 + high - (out as isize - 1)).max(0) as usize)
+        };
+        let ((top, bottom), (left, right)) = (reach(|t| t.dy, h, oh), reach(|t| t.dx, w, ow));
+        let image = Padded::new(dy, [shape.batch, shape.outputs, oh, ow], [top, bottom, left, right], 1)?;
+        let mut rows = Vec::with_capacity(shape.outputs * phase.taps.len());
+        for o in 0..shape.outputs {
+            for tap in &phase.taps {
+                rows.push(image.offset(o, top.wrapping_add_signed(tap.dy), left.wrapping_add_signed(tap.dx)));
+            }
+        }
+        Ok(image.gather(rows, shape.batch, h, w, 1))
+    }
+}
+
+impl Phase {
+    /// Rows and columns of the input that belong to the phase.
+    pub fn size(&self, shape: &Shape) -> (usize, usize) {
+        ((shape.height - self.y).div_ceil(shape.stride), (shape.width - self.x).div_ceil(shape.stride))
+    }
+}
+
+/// Images with zeros around them. At stride s each row is stored as s rows, one a phase of x, so that the positions a tap
+/// visits are neighbours at any stride.
+struct Padded<'a> {
+    source: Cow<'a, [f32]>,
+    channels: usize,
+    height: usize,
+    /// Numbers in a row of one phase.
+    width: usize,
+    stride: usize,
+}
+
+impl<'a> Padded<'a> {
+    fn new(x: &'a [f32], [batch, channels, h, w]: [usize; 4], [top, bottom, left, right]: [usize; 4], stride: usize) -> Result<Self> {
+        let (height, width) = (h + top + bottom, (w + left + right).div_ceil(stride));
+        let plane = stride * height * width;
+        if batch * channels * plane + SLACK > u32::MAX as usize {
+            bail!("a batch of {batch} images with {channels} channels of {h}x{w} is too large for one convolution");
+        }
+        if stride == 1 && top + bottom + left + right == 0 {
+            return Ok(Self { source: Cow::Borrowed(x), channels, height, width, stride });
+        }
+        let mut source = output(batch * channels * plane + SLACK);
+        let planes = Shared::new(&mut source);
+        (0..batch * channels).into_par_iter().with_min_len(8).for_each(|i| {
+            // SAFETY: plane i is written by this piece alone and lies in the buffer.
+            let target = unsafe { planes.slice(i * plane, plane) };
+            for (y, row) in x[i * h * w..][..h * w].chunks_exact(w).enumerate() {
+                if stride == 1 {
+                    target[(y + top) * width + left..][..w].copy_from_slice(row);
+                } else {
+                    for (x, &value) in row.iter().enumerate() {
+                        let x = x + left;
+                        target[((x % stride) * height + y + top) * width + x / stride] = value;
+                    }
+                }
+            }
+        });
+        Ok(Self { source: Cow::Owned(source), channels, height, width, stride })
+    }
+
+    /// Offset of `(channel, y, x)` within an image.
+    fn offset(&self, channel: usize, y: usize, x: usize) -> u32 {
+        (((channel * self.stride + x % self.stride) * self.height + y) * self.width + x / self.stride) as u32
+    }
+
+    fn gather(self, rows: Vec<u32>, batch: usize, oh: usize, ow: usize, step: usize) -> Gather<'a> {
+        let image = self.channels * self.stride * self.height * self.width;
+        let positions = batch * oh * ow;
+        let mut columns = Vec::with_capacity(positions + SLACK);
+        for b in 0..batch {
+            for y in 0..oh {
+                let row = b * image + y * step * self.width;
+                columns.extend((row..row + ow).map(|q| q as u32));
+            }
+        }
+        columns.resize(positions + SLACK, 0);
+        // Rows of positions join up where nothing lies between them.
+        let neighbours = if ow == self.width && step == 1 && oh == self.height { oh * ow } else { ow };
+        let run = [32, 16, 8, 4, 2].into_iter().find(|r| neighbours.is_multiple_of(*r)).unwrap_or(1);
+        Gather { source: self.source, rows, columns, positions, run }
+    }
+}
+
+impl Gather<'_> {
+    /// Packs rows `k0..k1` of `NR` columns from `q`: row k goes to `dst[(k - k0) * ld..][..NR]`.
+    ///
+    /// # Safety
+    /// `dst` holds the panel; `q` is a multiple of `NR` below the number of positions; `NR` is at most [`SLACK`].
+    #[inline(always)]
+    pub unsafe fn panel<const NR: usize>(&self, q: usize, k0: usize, k1: usize, dst: *mut f32, ld: usize) {
+        // SAFETY: the caller's promises are passed on; runs never exceed NR here.
+        unsafe {
+            match self.run.min(NR) {
+                32 => self.runs::<32, NR>(q, k0, k1, dst, ld),
+                16 => self.runs::<16, NR>(q, k0, k1, dst, ld),
+                8 => self.runs::<8, NR>(q, k0, k1, dst, ld),
+                4 => self.runs::<4, NR>(q, k0, k1, dst, ld),
+                2 => self.runs::<2, NR>(q, k0, k1, dst, ld),
+                _ => self.runs::<1, NR>(q, k0, k1, dst, ld),
+            }
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn runs<const RUN: usize, const NR: usize>(&self, q: usize, k0: usize, k1: usize, mut dst: *mut f32, ld: usize) {
+        // SAFETY: every `rows[k] + columns[q]`, and the RUN numbers from it, lie in `source`: a run never leaves a row of
+        // positions, and the zeros past the last position point at the first. `dst` is the caller's promise.
+        unsafe {
+            let columns = self.columns.get_unchecked(q..q + NR);
+            for k in k0..k1 {
+                let row = self.source.as_ptr().add(*self.rows.get_unchecked(k) as usize);
+                let mut j = 0;
+                while j < NR {
+                    std::ptr::copy_nonoverlapping(row.add(*columns.get_unchecked(j) as usize), dst.add(j), RUN);
+                    j += RUN;
+                }
+                dst = dst.add(ld);
+            }
+        }
+    }
+}

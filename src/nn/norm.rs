@@ -1,0 +1,191 @@
+//! BatchNorm in training, with the ReLU that follows it in the same passes over memory.
+//!
+//! As a chain of Candle's tensor ops it takes 11 to 14 times PyTorch's time. In evaluation there is no such op: it is
+//! folded into the convolution before it ([`super::conv::Folded`]).
+
+use candle_core::{Result, Tensor, bail};
+use rayon::prelude::*;
+
+use super::buffer::{Shared, output, tensor, with_floats};
+use super::tape::{Tape, Value};
+
+/// Added to the variance; PyTorch's default.
+pub const EPS: f64 = 1e-5;
+
+/// The statistics of one batch, a number a channel.
+pub struct Statistics {
+    /// Mean.
+    pub mean: Vec<f32>,
+    /// Variance with `n - 1` in the denominator: what the running variance is fed with.
+    pub unbiased_variance: Vec<f32>,
+}
+
+/// `gamma * (x - mean) / sqrt(var + eps) + beta` over `[b,c,h,w]` with the batch's own statistics a channel, then ReLU
+/// if asked for. Also the statistics.
+///
+/// # Errors
+/// When the shapes do not fit, or a channel has a single value.
+pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: bool) -> Result<(Value, Statistics)> {
+    let (batch, channels, h, w) = x.tensor().dims4()?;
+    let (plane, n) = (h * w, (batch * h * w) as f64);
+    if gamma.tensor().dims() != [channels] || beta.tensor().dims() != [channels] || batch * plane < 2 {
+        bail!("batch norm: x is {:?}, gamma is {:?}; a channel needs two values at least", x.tensor().dims(), gamma.tensor().dims());
+    }
+    let planes = move |channel: usize| (0..batch).map(move |b| (b * channels + channel) * plane);
+    let (y, moments) = with_floats([x.tensor(), gamma.tensor(), beta.tensor()], |[x, gamma, beta]| {
+        let mut y = output(x.len());
+        let out = Shared::new(&mut y);
+        let moments: Vec<(f64, f64)> = (0..channels)
+            .into_par_iter()
+            .with_min_len(4)
+            .map(|c| {
+                let mean = planes(c).map(|at| sum(&x[at..][..plane], |v| v)).sum::<f64>() / n;
+                let m = mean as f32;
+                let variance = planes(c).map(|at| sum(&x[at..][..plane], |v| (v - m) * (v - m))).sum::<f64>() / n;
+                let scale = (gamma[c] as f64 / (variance + EPS).sqrt()) as f32;
+                let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
+                for at in planes(c) {
+                    // SAFETY: planes of one channel are written by this piece alone.
+                    let target = unsafe { out.slice(at, plane) };
+                    for (y, x) in target.iter_mut().zip(&x[at..][..plane]) {
+                        *y = ((x - m) * scale + beta[c]).max(floor);
+                    }
+                }
+                (mean, variance)
+            })
+            .collect();
+        Ok((tensor(y, (batch, channels, h, w))?, moments))
+    })?;
+    let statistics = Statistics {
+        mean: moments.iter().map(|m| m.0 as f32).collect(),
+        unbiased_variance: moments.iter().map(|m| (m.1 * n / (n - 1.0)) as f32).collect(),
+    };
+    let (xt, gt, yt) = (x.tensor().clone(), gamma.tensor().clone(), y.clone());
+    let value = tape.record(&[x, gamma, beta], y, move |dy, _| {
+        with_floats([&xt, &gt, &yt, &dy], |[x, gamma, y, dy]| {
+            let mut dx = output(x.len());
+            let out = Shared::new(&mut dx);
+            let slopes: Vec<(f32, f32)> = (0..channels)
+                .into_par_iter()
+                .with_min_len(4)
+                .map(|c| {
+                    let (mean, inverse) = (moments[c].0 as f32, 1.0 / (moments[c].1 + EPS).sqrt());
+                    let (mut d_beta, mut d_gamma) = (0.0, 0.0);
+                    for at in planes(c) {
+                        let (sum, product) = masked_sums(&x[at..][..plane], &y[at..][..plane], &dy[at..][..plane], mean, relu);
+                        d_beta += sum;
+                        d_gamma += product;
+                    }
+                    d_gamma *= inverse;
+                    let scale = (gamma[c] as f64 * inverse) as f32;
+                    let (offset, slope) = ((d_beta / n) as f32, (d_gamma * inverse / n) as f32);
+                    for at in planes(c) {
+                        // SAFETY: planes of one channel are written by this piece alone.
+                        let target = unsafe { out.slice(at, plane) };
+                        let sources = x[at..][..plane].iter().zip(&y[at..][..plane]).zip(&dy[at..][..plane]);
+                        for (dx, ((x, y), dy)) in target.iter_mut().zip(sources) {
+                            let d = if relu && *y <= 0.0 { 0.0 } else { *dy };
+                            *dx = scale * (d - offset - (x - mean) * slope);
+                        }
+                    }
+                    (d_gamma as f32, d_beta as f32)
+                })
+                .collect();
+            let (d_gamma, d_beta): (Vec<f32>, Vec<f32>) = slopes.into_iter().unzip();
+            Ok(vec![Some(tensor(dx, xt.shape())?), Some(tensor(d_gamma, channels)?), Some(tensor(d_beta, channels)?)])
+        })
+    });
+    Ok((value, statistics))
+}
+
+/// Sum of `f` in sixteen lanes (which the compiler keeps in registers), then in `f64`.
+fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f64 {
+    let mut lanes = [0f32; 16];
+    let (chunks, rest) = values.as_chunks::<16>();
+    for chunk in chunks {
+        for (lane, v) in lanes.iter_mut().zip(chunk) {
+            *lane += f(*v);
+        }
+    }
+    lanes.iter().map(|v| *v as f64).sum::<f64>() + rest.iter().map(|v| f(*v) as f64).sum::<f64>()
+}
+
+/// Sums of d and of d * (x - mean), where d is dy, or 0 where ReLU was shut.
+fn masked_sums(x: &[f32], y: &[f32], dy: &[f32], mean: f32, relu: bool) -> (f64, f64) {
+    let mut lanes = ([0f32; 16], [0f32; 16]);
+    let step = |x: f32, y: f32, dy: f32| {
+        let d = if relu && y <= 0.0 { 0.0 } else { dy };
+        (d, d * (x - mean))
+    };
+    let ((xs, x_rest), (ys, y_rest), (ds, d_rest)) = (x.as_chunks::<16>(), y.as_chunks::<16>(), dy.as_chunks::<16>());
+    for ((x, y), d) in xs.iter().zip(ys).zip(ds) {
+        for i in 0..16 {
+            let (a, b) = step(x[i], y[i], d[i]);
+            lanes.0[i] += a;
+            lanes.1[i] += b;
+        }
+    }
+    let mut total = (lanes.0.iter().map(|v| *v as f64).sum::<f64>(), lanes.1.iter().map(|v| *v as f64).sum::<f64>());
+    for ((x, y), d) in x_rest.iter().zip(y_rest).zip(d_rest) {
+        let (a, b) = step(*x, *y, *d);
+        total.0 += a as f64;
+        total.1 += b as f64;
+    }
+    total
+}
+
+/// `running = 0.9 * running + 0.1 * batch`, in place.
+///
+/// # Errors
+/// When `running` is not a CPU tensor.
+pub fn update_running(running: &Tensor, batch: &[f32]) -> Result<()> {
+    const MOMENTUM: f32 = 0.1;
+    super::buffer::with_floats_mut(running, |running| {
+        for (r, b) in running.iter_mut().zip(batch) {
+            *r = (1.0 - MOMENTUM) * *r + MOMENTUM * b;
+        }
+        Ok(())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nn::activation::{add, map};
+    use crate::nn::testing::{check_gradients, close, noise};
+
+    #[test]
+    fn gradients_agree_with_finite_differences() {
+        let gamma = map(&noise(2, &[3]), |x| x + 2.0).unwrap();
+        for shape in [[2, 3, 3, 2], [4, 3, 1, 1], [1, 3, 5, 7]] {
+            let inputs = [noise(1, &shape), gamma.clone(), noise(3, &[3])];
+            check_gradients(&inputs, |t, v| Ok(batch_norm(t, &v[0], &v[1], &v[2], false)?.0));
+            // One tensor, two consumers.
+            check_gradients(&inputs, |t, v| add(t, &batch_norm(t, &v[0], &v[1], &v[2], false)?.0, &v[0]));
+        }
+        // With ReLU: a large beta keeps every value on one side of the kink, the sign chosen by channel.
+        let beta = Tensor::new(&[9f32, -9.0, 9.0], &candle_core::Device::Cpu).unwrap();
+        check_gradients(&[noise(1, &[2, 3, 3, 2]), gamma, beta], |t, v| Ok(batch_norm(t, &v[0], &v[1], &v[2], true)?.0));
+    }
+
+    #[test]
+    fn the_variance_survives_a_large_mean() {
+        // 1000 +- 0.01: the textbook E[x^2] - E[x]^2 in f32 would return rubbish.
+        let x = map(&noise(1, &[4, 1, 8, 8]), |x| 1000.0 + 0.01 * x).unwrap();
+        let values: Vec<f32> = x.flatten_all().unwrap().to_vec1().unwrap();
+        let mean = values.iter().map(|v| *v as f64).sum::<f64>() / 256.0;
+        let variance = values.iter().map(|v| (*v as f64 - mean).powi(2)).sum::<f64>() / 255.0;
+        let one = |v: f32| Value::constant(Tensor::new(&[v], &candle_core::Device::Cpu).unwrap());
+        let (y, s) = batch_norm(&Tape::new(), &Value::constant(x), &one(1.0), &one(0.0), false).unwrap();
+        assert!((s.unbiased_variance[0] as f64 / variance - 1.0).abs() < 1e-2, "{} {variance}", s.unbiased_variance[0]);
+        let expected: Vec<f64> = values.iter().map(|v| (*v as f64 - mean) / (variance * 255.0 / 256.0 + EPS).sqrt()).collect();
+        close(y.tensor(), &expected, 1e-2, "y");
+    }
+
+    #[test]
+    fn running_statistics_move_by_a_tenth() {
+        let running = Tensor::new(&[1f32, 2.0], &candle_core::Device::Cpu).unwrap();
+        update_running(&running, &[11.0, -8.0]).unwrap();
+        close(&running, &[2.0, 1.0], 1e-6, "running");
+    }
+}

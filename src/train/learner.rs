@@ -1,0 +1,294 @@
+//! RAIN's training step, as the paper has it: D_j learn to tell resolutions apart, then F, G and C learn to reconstruct,
+//! to recognise and to deceive the updated D_j.
+
+use std::collections::{BTreeMap, HashMap};
+
+use candle_core::Tensor;
+
+use super::config::{LossConfig, OptimConfig, Optimiser as Which};
+use super::losses::{self, Mining};
+use crate::error::{Error, Result};
+use crate::model::Rain;
+use crate::nn::activation::weighted_sum;
+use crate::nn::buffer::assign;
+use crate::nn::layer::Pass;
+use crate::nn::optim::{Optimiser, Rule};
+use crate::nn::tape::Value;
+
+/// What one step is fed with.
+pub struct Batch {
+    /// HR images `[b,3,H,W]`, normalised.
+    pub x_h: Tensor,
+    /// Their LR forms, or `None` to train on HR alone.
+    pub x_l: Option<Tensor>,
+    /// What G should make of both: x_H before any erasing; `None` where that is `x_h` itself.
+    pub target: Option<Tensor>,
+    /// Class of each image, -1 where unlabelled.
+    pub labels: Vec<i64>,
+    /// `(anchor, positive, negative)` within the batch; ignored with batch-hard mining.
+    pub triplets: Vec<(u32, u32, u32)>,
+}
+
+/// The loss values of a step, each before its weight; 0 where the term is off.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Losses {
+    /// Weighted sum of the next four (Eq. 7).
+    pub total: f64,
+    /// Reconstruction (Eq. 2).
+    pub rec: f64,
+    /// Classification (Eq. 3).
+    pub cls: f64,
+    /// Triplet (Eqs. 4-6).
+    pub tri: f64,
+    /// Adversarial term of F.
+    pub adv: f64,
+    /// Loss of the discriminators (Eq. 1, negated), before their update.
+    pub disc: f64,
+}
+
+/// What a step passed through, for the golden tests.
+pub struct Trace {
+    /// v `[2b,d]` in training mode.
+    pub v: Tensor,
+    /// Reconstructions `[2b,3,H,W]` in training mode, where G took part.
+    pub reconstruction: Option<Tensor>,
+    /// Gradients of the total by parameter name.
+    pub gradients: BTreeMap<String, Tensor>,
+}
+
+/// A model, its two optimisers, and the step that moves them.
+pub struct Learner {
+    model: Rain,
+    loss: LossConfig,
+    main: Optimiser,
+    discriminators: Optimiser,
+}
+
+impl Learner {
+    /// Optimiser state starts at zero.
+    ///
+    /// # Errors
+    /// When a setting cannot work, or there is no memory for the state.
+    pub fn new(model: Rain, loss: LossConfig, optim: OptimConfig) -> Result<Self> {
+        if loss.adv > 0.0 && model.discriminators.is_empty() {
+            return Err(Error::input("The adversarial loss has a weight, but no level has a discriminator", "Set loss.adv to 0, or name levels (model.levels = [4, 5])"));
+        }
+        let rule = |which, betas| match which {
+            Which::Sgd => Rule::Sgd { momentum: optim.momentum, nesterov: optim.nesterov },
+            Which::Adam => Rule::Adam { betas, eps: optim.eps, decoupled: false },
+            Which::Adamw => Rule::Adam { betas, eps: optim.eps, decoupled: true },
+        };
+        let main = Optimiser::new(rule(optim.optimiser, optim.betas), optim.weight_decay, model.main_parameters())?;
+        let discriminators = Optimiser::new(
+            rule(optim.optimiser_discriminator, optim.betas_discriminator),
+            optim.weight_decay_discriminator,
+            model.discriminator_parameters(),
+        )?;
+        let model = if loss.rec > 0.0 { model } else { model.without_decoder() };
+        Ok(Self { model, loss, main, discriminators })
+    }
+
+    /// One step at these learning rates.
+    ///
+    /// # Errors
+    /// When the batch does not fit the model. A loss that is not a number is returned, not an error.
+    pub fn step(&mut self, batch: &Batch, lr: f64, lr_discriminator: f64) -> Result<Losses> {
+        Ok(self.step_traced(batch, lr, lr_discriminator)?.0)
+    }
+
+    /// [`Self::step`], and what it passed through.
+    ///
+    /// # Errors
+    /// As [`Self::step`].
+    pub fn step_traced(&mut self, batch: &Batch, lr: f64, lr_discriminator: f64) -> Result<(Losses, Trace)> {
+        let b = batch.labels.len();
+        let Rain { extractor, decoder, discriminators, classifier, .. } = &self.model;
+        let mut values = Losses::default();
+
+        // One forward of F over [x_H; x_L], so that the batch statistics see both resolutions.
+        let x = match &batch.x_l {
+            Some(x_l) => Tensor::cat(&[&batch.x_h, x_l], 0)?, // [2b,3,H,W]
+            None => batch.x_h.clone(),
+        };
+        let pass = Pass::training();
+        let tape = &pass.tape;
+        let f = extractor.forward(&pass, &Value::constant(x))?;
+        let adversarial = self.loss.adv > 0.0 && batch.x_l.is_some();
+
+        // D_j descend their loss on detached maps.
+        if adversarial {
+            let pass = Pass::training();
+            let logits = discriminators.iter().map(|(j, d)| d.forward(&pass, &f.level(*j).detach(), false)).collect::<candle_core::Result<Vec<_>>>()?;
+            let disc = losses::discriminator(&pass.tape, &logits, b, self.loss.adversarial)?;
+            values.disc = scalar(&disc)?;
+            self.discriminators.step(&pass.tape.backward(&disc)?, lr_discriminator)?;
+        }
+
+        // F, G and C descend the total (Eq. 7), the updated D_j held fixed. A weight of 0 removes a term and its work.
+        let mut total: Vec<(f64, Value)> = Vec::new();
+        let mut reconstruction = None;
+        if adversarial {
+            let form = self.loss.adversarial;
+            let logits = discriminators
+                .iter()
+                .map(|(j, d)| d.forward(&pass, &losses::adversarial_input(tape, f.level(*j), b, form)?, true))
+                .collect::<candle_core::Result<Vec<_>>>()?;
+            let adv = losses::adversarial(tape, &logits, b, form)?;
+            values.adv = scalar(&adv)?;
+            total.push((self.loss.adv, adv));
+        }
+        if self.loss.rec > 0.0 {
+            let images = decoder.forward(&pass, f.level(5))?; // [2b,3,H,W]
+            let rec = losses::reconstruction(tape, &images, batch.target.as_ref().unwrap_or(&batch.x_h))?;
+            values.rec = scalar(&rec)?;
+            total.push((self.loss.rec, rec));
+            reconstruction = Some(images.tensor().clone());
+        }
+        let labelled = batch.labels.iter().any(|y| *y >= 0);
+        if self.loss.cls > 0.0 && labelled {
+            let logits = classifier.forward(&pass, &f.v)?; // [2b,K]
+            let cls = losses::classification(tape, &logits, &batch.labels, self.loss.label_smoothing)?;
+            values.cls = scalar(&cls)?;
+            total.push((self.loss.cls, cls));
+        }
+        if self.loss.tri > 0.0 && labelled {
+            let mining = if self.loss.batch_hard { Mining::Hardest(&batch.labels) } else { Mining::Given(&batch.triplets) };
+            let tri = losses::triplets(tape, &f.v, b, mining, self.loss.margin)?;
+            values.tri = scalar(&tri)?;
+            total.push((self.loss.tri, tri));
+        }
+        let total = weighted_sum(tape, &total)?;
+        values.total = scalar(&total)?;
+        let v = f.v.tensor().clone();
+        drop(f); // so that each map is freed as soon as the backward pass is past it
+        let gradients = pass.tape.backward(&total)?;
+        self.main.step(&gradients, lr)?;
+        let gradients = self.named(gradients);
+        Ok((values, Trace { v, reconstruction, gradients }))
+    }
+
+    fn named(&self, mut gradients: HashMap<usize, Tensor>) -> BTreeMap<String, Tensor> {
+        self.main.parameters().iter().filter_map(|(name, p)| Some((name.clone(), gradients.remove(&p.key())?))).collect()
+    }
+
+    /// The model as it stands.
+    pub fn model(&self) -> &Rain {
+        &self.model
+    }
+
+    /// Everything that the next step depends on: `model.…`, `optim.main.…`, `optim.discriminators.…`. The tensors share
+    /// their numbers with the learner: write them out before the next step.
+    ///
+    /// # Errors
+    /// Never on the CPU.
+    pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
+        let mut all: BTreeMap<String, Tensor> = self.model.tensors().into_iter().map(|(n, t)| (format!("model.{n}"), t)).collect();
+        for (part, optimiser) in [("main", &self.main), ("discriminators", &self.discriminators)] {
+            all.extend(optimiser.state()?.into_iter().map(|(n, t)| (format!("optim.{part}.{n}"), t)));
+        }
+        Ok(all)
+    }
+
+    /// Takes back what [`Self::state`] gave.
+    ///
+    /// # Errors
+    /// When a tensor is missing or of another shape; the message names it.
+    pub fn restore(&mut self, state: &BTreeMap<String, Tensor>) -> Result<()> {
+        let part = |prefix: &str| -> BTreeMap<String, Tensor> {
+            state.iter().filter_map(|(n, t)| Some((n.strip_prefix(prefix)?.to_owned(), t.clone()))).collect()
+        };
+        let model = part("model.");
+        for (name, tensor) in self.model.tensors() {
+            let saved = model.get(&name).ok_or_else(|| candle_core::Error::Msg(format!("checkpoint: {name} is missing")))?;
+            assign(&tensor, saved)?;
+        }
+        self.main.restore(&part("optim.main."))?;
+        self.discriminators.restore(&part("optim.discriminators."))?;
+        Ok(())
+    }
+}
+
+fn scalar(value: &Value) -> Result<f64> {
+    Ok(f64::from(value.tensor().to_scalar::<f32>()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::ModelConfig;
+    use crate::nn::testing::noise;
+    use crate::train::config::Adversarial;
+    use candle_core::Device;
+
+    fn learner(loss: LossConfig) -> Learner {
+        let config = ModelConfig { depth: 18, base_width: 2, levels: vec![4, 5], classes: 2, height: 64, width: 32, ..ModelConfig::default() };
+        Learner::new(Rain::new(config, 1, &Device::Cpu).unwrap(), loss, OptimConfig::default()).unwrap()
+    }
+
+    fn batch(labels: [i64; 4]) -> Batch {
+        let triplets = vec![(0, 1, 2), (1, 0, 3), (2, 3, 0), (3, 2, 1)];
+        Batch { x_h: noise(1, &[4, 3, 64, 32]), x_l: Some(noise(2, &[4, 3, 64, 32])), target: None, labels: labels.into(), triplets }
+    }
+
+    #[test]
+    fn a_weight_of_zero_removes_the_term() {
+        let off = LossConfig { adv: 0.0, rec: 0.0, cls: 0.0, tri: 0.0, ..LossConfig::default() };
+        let gradients = |loss| learner(loss).step_traced(&batch([0, 0, 1, 1]), 0.01, 0.01).unwrap();
+        let (values, trace) = gradients(LossConfig { cls: 1.0, ..off.clone() });
+        assert!(values.cls > 0.0 && (values.rec, values.tri, values.adv, values.disc) == (0.0, 0.0, 0.0, 0.0));
+        assert!(trace.gradients.keys().all(|k| !k.starts_with("decoder.")) && trace.reconstruction.is_none());
+        let (values, trace) = gradients(LossConfig { rec: 1.0, ..off.clone() });
+        assert!(values.rec > 0.0 && values.total == values.rec);
+        assert!(trace.gradients.keys().all(|k| !k.starts_with("classifier.")));
+        let (values, trace) = gradients(LossConfig { adv: 1.0, ..off });
+        assert!(values.adv > 0.0 && values.disc > 0.0);
+        assert!(trace.gradients.keys().all(|k| k.starts_with("extractor.")));
+    }
+
+    #[test]
+    fn a_batch_without_labels_only_reconstructs_and_deceives() {
+        let values = learner(LossConfig::default()).step(&batch([-1; 4]), 0.01, 0.01).unwrap();
+        assert_eq!((values.cls, values.tri), (0.0, 0.0));
+        assert!((values.total - values.adv - values.rec).abs() < 1e-5);
+    }
+
+    #[test]
+    fn every_form_learns_and_minimax_turns_the_discriminators_gradient() {
+        for adversarial in [Adversarial::NonSaturating, Adversarial::Minimax, Adversarial::LeastSquares] {
+            let mut learner = learner(LossConfig { adversarial, batch_hard: true, ..LossConfig::default() });
+            let first = learner.step(&batch([0, 0, 1, 1]), 0.01, 0.01).unwrap();
+            let mut last = first;
+            for _ in 0..15 {
+                last = learner.step(&batch([0, 0, 1, 1]), 0.01, 0.01).unwrap();
+            }
+            assert!(last.rec < first.rec && last.total.is_finite(), "{adversarial:?}: {first:?} {last:?}");
+        }
+    }
+
+    #[test]
+    fn hr_alone_trains_without_discriminators() {
+        let mut learner = learner(LossConfig { adv: 0.0, rec: 0.0, ..LossConfig::default() });
+        let values = learner.step(&Batch { x_l: None, ..batch([0, 0, 1, 1]) }, 0.01, 0.01).unwrap();
+        assert!(values.cls > 0.0 && values.adv == 0.0 && !learner.model().has_decoder());
+    }
+
+    #[test]
+    fn state_taken_back_goes_on_bit_by_bit() {
+        let numbers = |l: &Learner| -> Vec<Vec<f32>> { l.model().tensors().values().map(|t| t.flatten_all().unwrap().to_vec1().unwrap()).collect() };
+        let mut whole = learner(LossConfig::default());
+        for _ in 0..4 {
+            whole.step(&batch([0, 0, 1, -1]), 0.01, 0.01).unwrap();
+        }
+        let mut first = learner(LossConfig::default());
+        for _ in 0..2 {
+            first.step(&batch([0, 0, 1, -1]), 0.01, 0.01).unwrap();
+        }
+        let saved: BTreeMap<String, Tensor> = first.state().unwrap().into_iter().map(|(n, t)| (n, t.copy().unwrap())).collect();
+        let mut second = learner(LossConfig::default());
+        second.restore(&saved).unwrap();
+        for _ in 0..2 {
+            second.step(&batch([0, 0, 1, -1]), 0.01, 0.01).unwrap();
+        }
+        assert!(numbers(&whole) == numbers(&second));
+    }
+}

@@ -1,0 +1,485 @@
+//! The run: data, model, then one step after another until the schedule ends or someone says stop.
+//!
+//! Everything random is a function of (seed, step), so going on from a checkpoint computes what an uninterrupted run
+//! would have computed, bit for bit.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use candle_core::Device;
+use serde_json::json;
+
+use super::check::check;
+use super::checkpoint::{Checkpoints, Restored};
+use super::config::RunConfig;
+use super::event::{Flow, Observer, StepRecord, TrainEvent, ValidationRecord};
+use super::feed::{Data, Feed};
+use super::folder::RunFolder;
+use super::guard::Guard;
+use super::history::Log;
+use super::learner::Learner;
+use super::preset;
+use super::samples::{self, Samples};
+use super::schedule::Schedule;
+use super::tensorboard::EventFile;
+use crate::data::dataset::Broken;
+use crate::data::image_io;
+use crate::eval::protocol;
+use crate::model::rain::Rain;
+use crate::{Error, Result};
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// All steps are done.
+    Finished {
+        /// The final model.
+        model: PathBuf,
+    },
+    /// The observer said stop; a checkpoint was written.
+    Stopped {
+        /// Steps done.
+        step: u64,
+    },
+}
+
+/// Starts a new run in the folder `run`.
+///
+/// # Errors
+/// Settings, data or folder that cannot work; [`Error::Diverged`]; a disk that refuses. Checkpoints written before are intact.
+pub fn run(
+    mut config: RunConfig,
+    run: &Path,
+    device: &Device,
+    observer: &mut dyn Observer,
+) -> Result<Outcome> {
+    check(&config)?;
+    RunFolder::refuse_existing(run)?;
+    // The run can then be resumed and repeated from any folder.
+    let absolute = |path: &Path| std::path::absolute(path).map_err(|e| Error::io("find", path, e));
+    config.data.root = absolute(&config.data.root)?;
+    config.model.init = config.model.init.as_deref().map(absolute).transpose()?;
+
+    let data = Data::open(&config)?;
+    let mut notes = Vec::new();
+    if config
+        .data
+        .hash
+        .as_ref()
+        .is_some_and(|hash| *hash != data.hash)
+    {
+        notes.push("The data set is not the one that these settings were first used with.".into());
+    }
+    config.data.hash = Some(data.hash.clone());
+    config.model.shape.classes = data.classes;
+    let learner = new_learner(&config, device, &mut notes)?;
+    let folder = RunFolder::create(run, &config)?;
+    Trainer::new(config, folder, data, learner, None, device, observer, notes)?.train()
+}
+
+/// Goes on with the run in the folder `run` from its newest usable checkpoint; from the start where there is none yet.
+///
+/// # Errors
+/// As [`run`]; [`Error::File`] where there is no run, or where its data set has changed.
+pub fn resume(run: &Path, device: &Device, observer: &mut dyn Observer) -> Result<Outcome> {
+    let (folder, config) = RunFolder::open(run)?;
+    check(&config)?;
+    let data = Data::open(&config)?;
+    if config.data.hash.as_ref() != Some(&data.hash) {
+        let problem = "The data set is not the one that this run was started with";
+        let remedy = "Bring its files back, or start a new run in another folder";
+        return Err(Error::file(&config.data.root, problem, remedy));
+    }
+    let mut notes = Vec::new();
+    let checkpoints = Checkpoints::new(folder.checkpoints(), config.schedule.keep_last);
+    let restored = checkpoints.newest_usable(device, |note| notes.push(note))?;
+    let learner = match &restored {
+        None => new_learner(&config, device, &mut notes)?,
+        Some(Restored {
+            header,
+            state,
+            path,
+        }) => {
+            if header.config.model.shape != config.model.shape {
+                let problem = "The run's settings now describe a model of another shape";
+                let remedy = "Set model.* in run.toml back, or start a new run in another folder";
+                return Err(Error::file(path, problem, remedy));
+            }
+            let changes = preset::differences(&header.config, &config);
+            if !changes.is_empty() {
+                let (step, changes) = (header.step, changes.join(", "));
+                notes.push(format!("Settings changed after step {step}: {changes}."));
+            }
+            let model = Rain::new(config.model.shape.clone(), config.seed, device)?;
+            let mut learner = Learner::new(model, config.loss.clone(), config.optim.clone())?;
+            learner.restore(state)?;
+            learner
+        }
+    };
+    Trainer::new(
+        config, folder, data, learner, restored, device, observer, notes,
+    )?
+    .train()
+}
+
+/// A learner at step 0.
+fn new_learner(config: &RunConfig, device: &Device, notes: &mut Vec<String>) -> Result<Learner> {
+    let mut model = Rain::new(config.model.shape.clone(), config.seed, device)?;
+    if let Some(weights) = &config.model.init {
+        notes.push(model.load_extractor(weights)?.to_string());
+    }
+    Learner::new(model, config.loss.clone(), config.optim.clone())
+}
+
+/// A run under way.
+struct Trainer<'a> {
+    config: RunConfig,
+    folder: RunFolder,
+    data: Data,
+    device: &'a Device,
+    observer: &'a mut dyn Observer,
+    schedule: Schedule,
+    learner: Learner,
+    feed: Feed,
+    samples: Samples,
+    checkpoints: Checkpoints,
+    history: Log<StepRecord>,
+    validation: Log<ValidationRecord>,
+    board: EventFile,
+    guard: Guard,
+    /// Steps done.
+    step: u64,
+    best_rank1: Option<f64>,
+    last_validation: Option<ValidationRecord>,
+}
+
+impl<'a> Trainer<'a> {
+    #[allow(clippy::too_many_arguments)] // the two ways to start meet here, once
+    fn new(
+        config: RunConfig,
+        folder: RunFolder,
+        data: Data,
+        learner: Learner,
+        restored: Option<Restored>,
+        device: &'a Device,
+        observer: &'a mut dyn Observer,
+        mut notes: Vec<String>,
+    ) -> Result<Self> {
+        let (step, best_rank1) = match restored {
+            Some(Restored { header, .. }) => (header.step, header.best_rank1),
+            None => (0, None),
+        };
+        let schedule = Schedule::new(&config.schedule, data.sampler.steps_per_epoch());
+        let feed = Feed::new(&data, &config, step, device);
+        let shape = &config.model.shape;
+        let samples = Samples::choose(
+            &data.split.query,
+            &config.data.rates,
+            shape.height,
+            shape.width,
+        );
+        let checkpoints = Checkpoints::new(folder.checkpoints(), config.schedule.keep_last);
+        // Where the best was damaged or set aside, the next one counts as the best.
+        let best_rank1 = best_rank1.filter(|_| checkpoints.best().exists());
+        // What was written after the checkpoint is about to be computed again.
+        let resumed = folder.history().exists().then_some(step);
+        let (history, steps) = Log::open(&folder.history(), step)?;
+        let (validation, validations) = Log::open(&folder.validation(), step)?;
+        let board = EventFile::create(folder.root(), resumed)?;
+
+        notes.extend(broken_note(&data.broken));
+        if data.split.query.is_empty() || data.split.gallery.is_empty() {
+            notes.push("No identities are held out, so nothing is validated.".into());
+        }
+        observer.event(TrainEvent::Started {
+            run: folder.root().to_path_buf(),
+            step,
+            total_steps: schedule.total_steps,
+            steps_per_epoch: schedule.steps_per_epoch,
+            summary: summary(&config, &data),
+            history: Arc::new(steps.clone()),
+            validation: Arc::new(validations.clone()),
+        });
+        for note in notes {
+            observer.event(TrainEvent::Note(note));
+        }
+        Ok(Self {
+            guard: Guard::new(&steps),
+            last_validation: validations.into_iter().next_back(),
+            config,
+            folder,
+            data,
+            device,
+            observer,
+            schedule,
+            learner,
+            feed,
+            samples,
+            checkpoints,
+            history,
+            validation,
+            board,
+            step,
+            best_rank1,
+        })
+    }
+
+    fn train(mut self) -> Result<Outcome> {
+        match self.all_steps() {
+            Err(Error::Cancelled) => self.stop(),
+            Err(error) => Err(error),
+            Ok(()) => self.finish(),
+        }
+    }
+
+    /// [`Error::Cancelled`] is how a stop travels up, from wherever it was heard.
+    fn all_steps(&mut self) -> Result<()> {
+        self.look()?; // a stop may have cut this short at the step we resume from
+        while self.step < self.schedule.total_steps {
+            self.breathe()?;
+            self.one_step()?;
+            self.look()?;
+            if self.schedule.checkpoints_at(self.step) {
+                self.checkpoint(false)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn breathe(&mut self) -> Result<()> {
+        match self.observer.breathe() {
+            Flow::Continue => Ok(()),
+            Flow::Stop => Err(Error::Cancelled),
+        }
+    }
+
+    /// Next batch, one update of all networks, one record.
+    fn one_step(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let batch = self.feed.next()?;
+        let factor = self.schedule.factor(self.step);
+        let lr = self.config.optim.lr * factor;
+        let lr_discriminator = self.config.optim.lr_discriminator * factor;
+        let losses = self.learner.step(&batch, lr, lr_discriminator)?;
+
+        let images = batch.labels.len() * if batch.x_l.is_some() { 2 } else { 1 };
+        let record = StepRecord {
+            step: self.step + 1,
+            epoch: self.schedule.epoch(self.step + 1),
+            total: losses.total,
+            rec: losses.rec,
+            cls: losses.cls,
+            tri: losses.tri,
+            adv: losses.adv,
+            disc: losses.disc,
+            lr,
+            lr_discriminator,
+            images_per_second: images as f64 / began.elapsed().as_secs_f64().max(1e-9),
+        };
+        if let Some((term, value)) = self.guard.check(&record) {
+            // A checkpoint of the step before holds the very weights that gave this loss.
+            self.checkpoints.set_aside(self.step)?;
+            let checkpoint = self.checkpoints.newest();
+            return Err(Error::Diverged {
+                step: record.step,
+                term: term.into(),
+                value,
+                checkpoint,
+            });
+        }
+        if let Some(note) = broken_note(&self.feed.take_broken()) {
+            self.observer.event(TrainEvent::Note(note));
+        }
+        self.history.append(&record)?;
+        self.board.step(&record)?;
+        self.step = record.step;
+        self.observer.event(TrainEvent::Step(record));
+        Ok(())
+    }
+
+    /// Validates and reconstructs where it is time to.
+    fn look(&mut self) -> Result<()> {
+        if self.schedule.validates_at(self.step) {
+            self.validate()?;
+        }
+        if self.schedule.samples_at(self.step) && self.config.loss.rec > 0.0 {
+            self.sample()?;
+        }
+        Ok(())
+    }
+
+    /// Ranks the held-out identities; a new best is saved at once.
+    fn validate(&mut self) -> Result<()> {
+        let done = self
+            .last_validation
+            .as_ref()
+            .is_some_and(|last| last.step == self.step);
+        let (query, gallery) = (&self.data.split.query, &self.data.split.gallery);
+        let rates = &self.config.schedule.validate_rates;
+        if done || query.is_empty() || gallery.is_empty() || rates.is_empty() {
+            return Ok(());
+        }
+        let observer = &mut *self.observer;
+        let mut on = |done, total| {
+            observer.event(TrainEvent::Validating { done, total });
+            observer.breathe()
+        };
+        let model = self.learner.model();
+        let by_rate = protocol::evaluate(model, query, gallery, rates, self.device, &mut on)?;
+
+        // The mean over the training rates; over all where none of them was validated.
+        let trained = |rate: f64| self.config.data.rates.contains(&rate);
+        let any = by_rate.iter().any(|figures| trained(figures.rate));
+        let counted: Vec<_> = by_rate.iter().filter(|f| !any || trained(f.rate)).collect();
+        let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len().max(1) as f64;
+        let record = ValidationRecord {
+            step: self.step,
+            epoch: self.schedule.epoch(self.step),
+            rank1: mean(counted.iter().map(|f| f.rank1).collect()),
+            map: mean(counted.iter().map(|f| f.map).collect()),
+            by_rate,
+        };
+        self.validation.append(&record)?;
+        self.board.validation(&record)?;
+        self.last_validation = Some(record.clone());
+        let best = self.best_rank1.is_none_or(|best| record.rank1 > best);
+        if best {
+            self.best_rank1 = Some(record.rank1);
+        }
+        self.observer.event(TrainEvent::Validation(record));
+        if best { self.checkpoint(true) } else { Ok(()) }
+    }
+
+    /// Reconstructs the fixed images.
+    fn sample(&mut self) -> Result<()> {
+        let model = self.learner.model();
+        if !model.has_decoder() {
+            return Ok(());
+        }
+        let observer = &mut *self.observer;
+        let samples = self
+            .samples
+            .reconstruct(model, self.device, || observer.breathe())?;
+        for (i, sample) in samples.iter().enumerate() {
+            let strip = samples::strip(sample);
+            let name = format!("step-{:08}-{i}.png", self.step);
+            image_io::save_png(&strip, &self.folder.samples().join(name))?;
+            let tag = format!("HR, LR and both reconstructions (not evidence)/{i}");
+            self.board.image(self.step, &tag, &strip)?;
+        }
+        let samples = Arc::new(samples);
+        self.observer.event(TrainEvent::Samples {
+            step: self.step,
+            samples,
+        });
+        Ok(())
+    }
+
+    /// Writes this step's checkpoint, unless it is there already and nothing has changed.
+    fn checkpoint(&mut self, best: bool) -> Result<()> {
+        if !best && self.checkpoints.has(self.step) {
+            return Ok(());
+        }
+        // A checkpoint promises that the records up to its step are on the disk too.
+        self.history.sync()?;
+        self.validation.sync()?;
+        let state = self.learner.state()?;
+        let path = self
+            .checkpoints
+            .save(self.step, &state, self.best_rank1, best, &self.config)?;
+        self.observer.event(TrainEvent::Checkpoint { path, best });
+        Ok(())
+    }
+
+    fn stop(mut self) -> Result<Outcome> {
+        self.checkpoint(false)?;
+        let step = self.step;
+        self.observer.event(TrainEvent::Stopped { step });
+        Ok(Outcome::Stopped { step })
+    }
+
+    fn finish(mut self) -> Result<Outcome> {
+        self.checkpoint(false)?;
+        let model = self.folder.model();
+        self.learner.model().save(&model, &self.card())?;
+        self.observer.event(TrainEvent::Finished {
+            model: model.clone(),
+        });
+        Ok(Outcome::Finished { model })
+    }
+
+    /// What the model file says of its making; nothing in it depends on the machine or the clock.
+    fn card(&self) -> serde_json::Value {
+        let name = self.config.data.root.file_name().unwrap_or_default();
+        json!({
+            "trained_with": concat!("Rain ", env!("CARGO_PKG_VERSION")),
+            "command": format!("rain train --data {} --preset {}", name.display(), self.config.preset),
+            "data": {
+                "name": name.to_string_lossy(),
+                "hash": self.data.hash,
+                "images": self.data.split.train.len(),
+                "identities": self.data.identities,
+                "labelled_identities": self.data.classes,
+                "split": self.data.split.hash,
+            },
+            "seed": self.config.seed,
+            "steps": self.step,
+            "settings": {
+                "data": { "rates": self.config.data.rates, "use_lr": self.config.data.use_lr },
+                "loss": self.config.loss,
+                "optim": self.config.optim,
+                "schedule": self.config.schedule,
+            },
+            "figures": self.last_validation,
+            "best_rank1": self.best_rank1,
+        })
+    }
+}
+
+/// One sentence on what is trained, on what, from what.
+fn summary(config: &RunConfig, data: &Data) -> String {
+    let (shape, split) = (&config.model.shape, &data.split);
+    let weights = match &config.model.init {
+        Some(path) => format!("weights from {}", path.display()),
+        None => "random weights".into(),
+    };
+    let labelled = match data.identities - data.classes {
+        0 => String::new(),
+        unlabelled => format!(" ({unlabelled} of them without labels)"),
+    };
+    format!(
+        "{} images of {} people{labelled} to train on, {} queries and {} gallery images held out; \
+         ResNet-{} of width {} at {} x {} pixels, {weights}.",
+        split.train.len(),
+        data.identities,
+        split.query.len(),
+        split.gallery.len(),
+        shape.depth,
+        shape.base_width,
+        shape.height,
+        shape.width,
+    )
+}
+
+/// The images that were skipped, the first few by name.
+fn broken_note(broken: &[Broken]) -> Option<String> {
+    const NAMED: usize = 5;
+    if broken.is_empty() {
+        return None;
+    }
+    let name = |b: &Broken| format!("{} ({})", b.path.display(), b.reason);
+    let names: Vec<String> = broken.iter().take(NAMED).map(name).collect();
+    let more = match broken.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Some(format!(
+        "Skipped {} unusable images: {}{more}.",
+        broken.len(),
+        names.join(", ")
+    ))
+}
+
+#[cfg(test)]
+mod tests;
