@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use egui::{Color32, FontId, Galley, Rangef, Role, Stroke, Ui, Vec2, WidgetInfo, vec2};
-use egui_plot::{AxisHints, HoverPosition, Line, Plot, PlotPoints, Points};
+use egui_plot::{AxisHints, GridInput, GridMark, HoverPosition, Line, Plot, PlotPoints, Points};
 
 use super::state::Run;
 use super::theme::{SMALL, medium_font, palette, semibold, small, tint};
@@ -33,6 +33,17 @@ struct Group {
     curves: Vec<Curve>,
     /// Figures are few and each is drawn as a point.
     points: bool,
+}
+
+impl Group {
+    /// A curve's newest figure as text: percentages with one decimal.
+    fn figure(&self, value: Option<f64>) -> String {
+        match value {
+            None => "–".to_owned(),
+            Some(v) if self.points => format!("{v:.1} %"),
+            Some(v) => figure(v),
+        }
+    }
 }
 
 /// The plots, and the length of the history they were made from.
@@ -95,6 +106,16 @@ fn plot(
     ui.label(semibold(group.title, SMALL).color(p.text));
     let items = legend_items(ui, group, ui.available_width()).0;
     legend(ui, items, colour, legend_height);
+    if group.curves.iter().all(|c| c.raw.is_empty()) {
+        let room = vec2(
+            ui.available_width(),
+            (height - 22.0 - legend_height).max(70.0),
+        );
+        ui.allocate_ui(room, |ui| {
+            ui.centered_and_justified(|ui| ui.label(small("No figures yet").color(p.weak)));
+        });
+        return;
+    }
     let response = Plot::new(("curves", group.title))
         .height((height - 22.0 - legend_height).max(70.0))
         .width(ui.available_width())
@@ -106,10 +127,12 @@ fn plot(
         .allow_boxed_zoom(false)
         .grid_color(tint(p.pane, p.weak, 0.35))
         .set_margin_fraction(vec2(0.01, 0.06))
+        .x_grid_spacer(|input| marks(input, 4.0, 1.0))
+        .y_grid_spacer(|input| marks(input, 3.0, 0.0))
         .custom_x_axes(vec![
             AxisHints::new_x()
                 .label(small("step").color(p.weak))
-                .label_spacing(Rangef::new(34.0, 60.0))
+                .label_spacing(Rangef::new(8.0, 12.0))
                 .tick_label_color(p.weak)
                 .formatter(|mark, _| axis_figure(mark.value)),
         ])
@@ -117,7 +140,7 @@ fn plot(
             AxisHints::new_y()
                 .label(small(group.unit).color(p.weak))
                 .min_thickness(34.0)
-                .label_spacing(Rangef::new(14.0, 26.0))
+                .label_spacing(Rangef::new(8.0, 12.0))
                 .tick_label_color(p.weak),
         ])
         .label_formatter(|at| match at {
@@ -185,11 +208,7 @@ fn legend_items(ui: &Ui, group: &Group, width: f32) -> (Vec<Item>, usize) {
     let items = group.curves.iter().map(|curve| {
         let text = |text: String, font, colour| ui.painter().layout_no_wrap(text, font, colour);
         let name = text(curve.name.into(), FontId::proportional(SMALL), p.weak);
-        let value = text(
-            curve.last.map_or("–".into(), figure),
-            medium_font(SMALL),
-            p.strong,
-        );
+        let value = text(group.figure(curve.last), medium_font(SMALL), p.strong);
         let length = 23.0 + name.size().x + value.size().x;
         if at.x > 0.0 && at.x + length > width {
             at = vec2(0.0, at.y + LINE);
@@ -347,6 +366,27 @@ fn smooth(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
         .collect()
 }
 
+/// Marks at multiples of 1, 2 or 5 times a power of ten, about `parts` of them; not closer than `least`.
+fn marks(input: GridInput, parts: f64, least: f64) -> Vec<GridMark> {
+    let (from, to) = input.bounds;
+    let rough = (to - from) / parts;
+    if !(rough.is_finite() && rough > 0.0) {
+        return Vec::new();
+    }
+    let power = 10_f64.powf(rough.log10().floor());
+    let step = [1.0, 2.0, 5.0, 10.0]
+        .map(|m| m * power)
+        .into_iter()
+        .find(|s| *s >= rough);
+    let step = step.unwrap_or(rough).max(least);
+    ((from / step).ceil() as i64..=(to / step).floor() as i64)
+        .map(|i| GridMark {
+            value: i as f64 * step,
+            step_size: step,
+        })
+        .collect()
+}
+
 /// A figure in a legend.
 fn figure(v: f64) -> String {
     match v.abs() {
@@ -409,6 +449,24 @@ mod tests {
             ..StepRecord::default()
         };
         assert!(groups(&[bad], &[])[1].curves[0].raw.is_empty());
+    }
+
+    #[test]
+    fn marks_are_round_and_few_at_any_range() {
+        for (from, to) in [
+            (0.0, 60.0),
+            (1.0, 3.0),
+            (0.0, 1401.0),
+            (-0.02, 2.1),
+            (0.0, 1e-3),
+        ] {
+            let input = GridInput {
+                bounds: (from, to),
+                base_step_size: 1.0,
+            };
+            let found = marks(input, 4.0, 0.0);
+            assert!((2..=6).contains(&found.len()), "{from}..{to}: {found:?}");
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 use egui::{Context, Id, Modal, TextEdit};
 
-use super::shell::Target;
+use super::target::Target;
 use super::theme::{medium, palette, semibold, small};
 use super::widgets::{main_button, sheet, text_button};
 

@@ -2,8 +2,9 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-use super::shell::{Target, Wish};
+use super::shell::Wish;
 use super::state::{Action, Move};
+use super::target::Target;
 
 /// A command that has keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

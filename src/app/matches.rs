@@ -9,8 +9,9 @@ use egui_material_icons::icons::{
     ICON_PHOTO_SIZE_SELECT_LARGE,
 };
 
-use super::shell::{Cx, Target, Wish};
+use super::shell::{Cx, Wish};
 use super::state::{Action, Query, TOPS, file_name};
+use super::target::Target;
 use super::theme::{SMALL, icon, icon_font, palette, semibold_font, small, tint};
 use super::widgets::{draw, empty, header, main_button, pill};
 use crate::data::dataset::UNKNOWN;
@@ -181,7 +182,10 @@ fn controls(ui: &mut Ui, cx: &mut Cx<'_>) {
         {
             cx.wishes.push(Action::SetGroundTruth(shown).into());
         }
-        ui.add_space(4.0);
+        // A slider does not wrap by itself.
+        if ui.available_size_before_wrap().x < 130.0 {
+            ui.end_row();
+        }
         ui.label(icon(ICON_PHOTO_SIZE_SELECT_LARGE, 16.0).color(p.weak))
             .on_hover_text("Card size");
         let mut card = settings.card;

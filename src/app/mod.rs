@@ -5,11 +5,13 @@ mod curves;
 mod dialogs;
 mod jobs;
 mod keys;
+mod layout;
 mod matches;
 mod notices;
 mod queries;
 mod shell;
 pub mod state;
+mod target;
 pub mod theme;
 mod thumbs;
 mod training;
@@ -23,7 +25,8 @@ use eframe::{NativeOptions, Renderer};
 use egui::{Theme, ViewportBuilder};
 
 pub use dialogs::Picker;
-pub use shell::{App, Target};
+pub use shell::App;
+pub use target::Target;
 
 use crate::device::DeviceChoice;
 use crate::engine::command::Command;

@@ -8,18 +8,22 @@ use super::state::{Action, Gravity, Notice};
 use super::theme::{BODY, icon, palette, semibold, small, tint};
 use super::widgets::{icon_button, plain_button};
 
-/// Cards shown at a time; the others wait behind them.
-const SHOWN: usize = 2;
+/// Cards shown at a time, in a high and in a low window; the others wait behind them.
+const SHOWN: [usize; 2] = [2, 1];
 
 /// Draws the newest cards.
 pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
-    for notice in cx.state.notices.iter().take(SHOWN) {
+    let shown = SHOWN[usize::from(ui.ctx().content_rect().height() < 800.0)];
+    // What failed comes before what is merely to be known; each newest first.
+    let mut notices: Vec<&Notice> = cx.state.notices.iter().collect();
+    notices.sort_by_key(|n| n.gravity == Gravity::Note);
+    for notice in notices.into_iter().take(shown) {
         card(ui, cx, notice);
     }
-    let more = cx.state.notices.len().saturating_sub(SHOWN);
+    let more = cx.state.notices.len().saturating_sub(shown);
     if more > 0 {
-        ui.label(small(format!("{more} more below these")).color(p.weak));
+        ui.label(small(format!("{more} more; dismiss a card to see the next")).color(p.weak));
     }
 }
 

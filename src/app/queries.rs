@@ -9,8 +9,9 @@ use egui_material_icons::icons::{
 };
 
 use super::keys;
-use super::shell::{Cx, Target, Wish};
+use super::shell::{Cx, Wish};
 use super::state::{Action, Query};
+use super::target::Target;
 use super::theme::{BODY, SMALL, icon_font, medium_font, palette, semibold_font, tint};
 use super::widgets::{draw, empty, header, icon_button};
 
@@ -142,7 +143,12 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
     let (width, height) = query.info.image.dimensions();
     line(
         rect.top() + 15.0,
-        shorten(&name, 22),
+        shorten(&name, |text| {
+            let galley =
+                ui.painter()
+                    .layout_no_wrap(text.to_owned(), semibold_font(BODY), p.strong);
+            left + galley.size().x <= right
+        }),
         semibold_font(BODY),
         p.strong,
     );
@@ -194,16 +200,23 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
     });
 }
 
-/// The name, with its middle left out where it is too long: what tells names apart is at both ends.
-fn shorten(name: &str, most: usize) -> String {
-    let count = name.chars().count();
-    if count <= most {
+/// The name, with its middle left out where it does not fit: what tells names apart is at both ends.
+fn shorten(name: &str, fits: impl Fn(&str) -> bool) -> String {
+    if fits(name) {
         return name.to_owned();
     }
-    let (head, tail) = ((most - 1) / 2, most - 1 - (most - 1) / 2);
-    let start: String = name.chars().take(head).collect();
-    let end: String = name.chars().skip(count - tail).collect();
-    format!("{start}…{end}")
+    let letters: Vec<char> = name.chars().collect();
+    (2..letters.len())
+        .rev()
+        .map(|keep| {
+            let (head, tail) = (keep.div_ceil(2), keep / 2);
+            let mut text: String = letters[..head].iter().collect();
+            text.push('…');
+            text.extend(&letters[letters.len() - tail..]);
+            text
+        })
+        .find(|text| fits(text))
+        .unwrap_or_else(|| "…".to_owned())
 }
 
 #[cfg(test)]
@@ -212,9 +225,11 @@ mod tests {
 
     #[test]
     fn long_names_keep_both_ends() {
-        assert_eq!(shorten("short.png", 22), "short.png");
-        let long = shorten("0002_c1s1_000451_03_and_more.jpg", 22);
+        let fits = |text: &str| text.chars().count() <= 22;
+        assert_eq!(shorten("short.png", fits), "short.png");
+        let long = shorten("0002_c1s1_000451_03_and_more.jpg", fits);
         assert_eq!(long.chars().count(), 22);
         assert!(long.starts_with("0002_c1") && long.ends_with("more.jpg"));
+        assert_eq!(shorten("anything", |_| false), "…");
     }
 }

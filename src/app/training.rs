@@ -10,8 +10,9 @@ use super::compare::NOT_EVIDENCE;
 use super::curves;
 use super::jobs::{bar, duration};
 use super::matches::thousands;
-use super::shell::{Cx, Target, Wish};
+use super::shell::{Cx, Wish};
 use super::state::{Action, Field, Phase, Run, TrainForm, file_name};
+use super::target::Target;
 use super::theme::{BODY, SMALL, medium, palette, semibold, small};
 use super::widgets::{
     Caption, caption, danger_button, main_button, number_field, path_field, pill, plain_button,
