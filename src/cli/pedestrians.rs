@@ -1,10 +1,14 @@
 //! `rain pedestrians`: renders a crowd in Market-1501's layout.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::data::pedestrians::{CrowdSettings, render_crowd};
+use crate::data::formats::list_images;
+use crate::data::image_io;
+use crate::data::pedestrians::layout::QUERY;
+use crate::data::pedestrians::{CrowdSettings, encode, render_crowd};
+use crate::data::resolution::reduced;
 use crate::{Error, Result};
 
 /// Render varied pedestrians into a folder in Market-1501 layout, for demos, tests and scale runs
@@ -25,6 +29,9 @@ pub struct PedestriansArgs {
     /// What everything random is drawn from: equal seeds give equal files
     #[arg(long, value_name = "S", default_value_t = 7)]
     pub seed: u64,
+    /// Shrink the query images by these rates in turn, for example 2,3,4,8
+    #[arg(long, value_name = "R,R,…", value_delimiter = ',', value_parser = rate)]
+    pub query_rates: Vec<f64>,
     /// Print the summary as JSON
     #[arg(long)]
     pub json: bool,
@@ -54,6 +61,9 @@ pub fn run(args: &PedestriansArgs) -> Result<()> {
         }
         true
     })?;
+    if !args.query_rates.is_empty() {
+        shrink_queries(&args.out.join(QUERY), &args.query_rates)?;
+    }
     let seconds = start.elapsed().as_secs_f64();
     let summary = if args.json {
         serde_json::json!({
@@ -70,4 +80,23 @@ pub fn run(args: &PedestriansArgs) -> Result<()> {
         )
     };
     writeln!(std::io::stdout(), "{summary}").map_err(|e| Error::io("write", "standard output", e))
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    let rate = text.parse().ok().filter(|r| (1.0..=16.0).contains(r));
+    rate.ok_or_else(|| "a rate is a number from 1 to 16".into())
+}
+
+/// Turns sharp query images into the tiny crops that an analyst has: image i at rate i of `rates`, in turn.
+fn shrink_queries(folder: &Path, rates: &[f64]) -> Result<()> {
+    const QUALITY: u8 = 95;
+    let (paths, _) = list_images(folder)?;
+    for (path, rate) in paths.iter().zip(rates.iter().cycle()) {
+        let image = image_io::load(path)?;
+        let side = |n: u32| reduced(n as usize, *rate).max(image_io::SMALLEST_SIDE as usize);
+        let small = image_io::resize(&image, side(image.height()), side(image.width()));
+        let bytes = encode(&small, QUALITY).map_err(|e| Error::file(path, e.to_string(), "Render the crowd again"))?;
+        crate::fs::write_atomic(path, |file| file.write_all(&bytes))?;
+    }
+    Ok(())
 }

@@ -256,10 +256,10 @@ mod tests {
     fn every_form_learns_and_minimax_turns_the_discriminators_gradient() {
         for adversarial in [Adversarial::NonSaturating, Adversarial::Minimax, Adversarial::LeastSquares] {
             let mut learner = learner(LossConfig { adversarial, batch_hard: true, ..LossConfig::default() });
-            let first = learner.step(&batch([0, 0, 1, 1]), 0.01, 0.01).unwrap();
+            let first = learner.step(&batch([0, 0, 1, 1]), 0.002, 0.001).unwrap();
             let mut last = first;
             for _ in 0..15 {
-                last = learner.step(&batch([0, 0, 1, 1]), 0.01, 0.01).unwrap();
+                last = learner.step(&batch([0, 0, 1, 1]), 0.002, 0.001).unwrap();
             }
             assert!(last.rec < first.rec && last.total.is_finite(), "{adversarial:?}: {first:?} {last:?}");
         }
