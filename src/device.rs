@@ -53,7 +53,10 @@ impl DeviceChoice {
     pub fn open(self) -> Result<Device> {
         match self {
             Self::Auto | Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda(n) => Err(Error::input(format!("cuda:{n} cannot be used: this version of Rain computes on the CPU only"), "Use --device auto or --device cpu")),
+            Self::Cuda(n) => Err(Error::input(
+                format!("cuda:{n} cannot be used: this version of Rain computes on the CPU only"),
+                "Use --device auto or --device cpu",
+            )),
         }
     }
 }
@@ -81,7 +84,9 @@ mod tests {
 
     #[test]
     fn names_are_read_and_written() {
-        for (text, choice) in [("auto", DeviceChoice::Auto), ("cpu", DeviceChoice::Cpu), ("cuda:3", DeviceChoice::Cuda(3))] {
+        for (text, choice) in
+            [("auto", DeviceChoice::Auto), ("cpu", DeviceChoice::Cpu), ("cuda:3", DeviceChoice::Cuda(3))]
+        {
             assert_eq!(text.parse::<DeviceChoice>().unwrap(), choice);
             assert_eq!(choice.to_string(), text);
         }

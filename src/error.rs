@@ -59,7 +59,9 @@ pub enum Error {
     #[error("Cancelled.")]
     Cancelled,
     /// A failure inside the compute layer: always a bug of ours or a machine out of memory.
-    #[error("The computation failed: {0}. This is a fault in Rain, not in your data; please report it with the command you ran.")]
+    #[error(
+        "The computation failed: {0}. This is a fault in Rain, not in your data; please report it with the command you ran."
+    )]
     Compute(#[from] candle_core::Error),
 }
 

@@ -15,10 +15,7 @@ const TEMPORARY: &str = ".rain-tmp";
 ///
 /// # Errors
 /// [`Error::Io`] naming `path`, whether the folder, the write, the sync or the rename failed.
-pub fn write_atomic(
-    path: &Path,
-    write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>,
-) -> Result<()> {
+pub fn write_atomic(path: &Path, write: impl FnOnce(&mut BufWriter<&File>) -> io::Result<()>) -> Result<()> {
     let failed = |source| Error::io("write", path, source);
     let folder = folder_of(path);
     let mut builder = tempfile::Builder::new();
@@ -30,13 +27,9 @@ pub fn write_atomic(
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
     // Its error names the temporary file, of which the reader knows nothing: the kind says enough.
-    let file = builder
-        .tempfile_in(folder)
-        .map_err(|error| failed(error.kind().into()))?;
+    let file = builder.tempfile_in(folder).map_err(|error| failed(error.kind().into()))?;
     let mut writer = BufWriter::new(file.as_file());
-    write(&mut writer)
-        .and_then(|()| writer.flush())
-        .map_err(failed)?;
+    write(&mut writer).and_then(|()| writer.flush()).map_err(failed)?;
     drop(writer);
     file.as_file().sync_all().map_err(failed)?;
     file.persist(path).map_err(|error| failed(error.error))?;
@@ -50,10 +43,7 @@ pub fn write_atomic(
 pub fn remove_leftovers(folder: &Path) -> Result<()> {
     for entry in std::fs::read_dir(folder).map_err(|e| Error::io("list", folder, e))? {
         let path = entry.map_err(|e| Error::io("list", folder, e))?.path();
-        if path
-            .file_name()
-            .is_some_and(|name| name.to_string_lossy().ends_with(TEMPORARY))
-        {
+        if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(TEMPORARY)) {
             std::fs::remove_file(&path).map_err(|e| Error::io("remove", &path, e))?;
         }
     }
@@ -101,10 +91,7 @@ mod tests {
             Err(io::Error::from(io::ErrorKind::StorageFull))
         })
         .unwrap_err();
-        assert!(
-            error.to_string().contains("a.txt") && error.to_string().contains("Free some space"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("a.txt") && error.to_string().contains("Free some space"), "{error}");
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
@@ -115,10 +102,7 @@ mod tests {
         std::fs::write(folder.path().join(format!(".abc{TEMPORARY}")), "half").unwrap();
         std::fs::write(folder.path().join("keep.txt"), "whole").unwrap();
         remove_leftovers(folder.path()).unwrap();
-        let names: Vec<_> = std::fs::read_dir(folder.path())
-            .unwrap()
-            .map(|e| e.unwrap().file_name())
-            .collect();
+        let names: Vec<_> = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["keep.txt"]);
     }
 
@@ -126,9 +110,6 @@ mod tests {
     #[test]
     fn a_missing_folder_is_named() {
         let error = write_atomic(Path::new("/nowhere/at/all/a.txt"), |_| Ok(())).unwrap_err();
-        assert!(
-            error.to_string().contains("/nowhere/at/all/a.txt"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("/nowhere/at/all/a.txt"), "{error}");
     }
 }

@@ -51,11 +51,7 @@ impl Window {
                 App::new(receiver, send, None)
             });
         harness.run_steps(2);
-        Self {
-            harness,
-            events,
-            sent,
-        }
+        Self { harness, events, sent }
     }
 
     /// A window with model, gallery and twelve queries.
@@ -66,13 +62,7 @@ impl Window {
     }
 
     fn fill(&mut self) {
-        let first = [
-            Event::Ready {
-                device: "CPU, 2 threads".into(),
-            },
-            fake::model(),
-            fake::gallery(),
-        ];
+        let first = [Event::Ready { device: "CPU, 2 threads".into() }, fake::model(), fake::gallery()];
         self.tell(first.into_iter().chain((0..12).map(fake::query)));
     }
 
@@ -103,10 +93,7 @@ impl Window {
     }
 
     fn has_part(&self, label: &str) -> bool {
-        self.harness
-            .query_all_by_label_contains(label)
-            .next()
-            .is_some()
+        self.harness.query_all_by_label_contains(label).next().is_some()
     }
 
     /// Types into a field, after what is there is deleted.
@@ -121,8 +108,7 @@ impl Window {
 
     /// A text field; the label above it has the same words.
     fn field<'a>(&'a self, label: &'a str) -> egui_kittest::Node<'a> {
-        self.harness
-            .get_by_role_and_label(egui::accesskit::Role::TextInput, label)
+        self.harness.get_by_role_and_label(egui::accesskit::Role::TextInput, label)
     }
 
     fn take(&self) -> Vec<Command> {
@@ -130,10 +116,7 @@ impl Window {
     }
 
     fn drop_file(&mut self, path: &str) {
-        self.harness
-            .input_mut()
-            .dropped_files
-            .push(Arc::new(Dropped(path.into())));
+        self.harness.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
         self.settle();
     }
 }
@@ -166,11 +149,7 @@ fn queries_and_cards_have_readable_names() {
     let cards = window
         .harness
         .query_all_by_label_contains("Rank ")
-        .filter(|n| {
-            n.accesskit_node()
-                .label()
-                .is_some_and(|l| l.contains(", cosine distance"))
-        });
+        .filter(|n| n.accesskit_node().label().is_some_and(|l| l.contains(", cosine distance")));
     assert_eq!(cards.count(), 10);
     assert!(window.has_part("Reconstruction, not evidence"));
 }
@@ -178,11 +157,7 @@ fn queries_and_cards_have_readable_names() {
 #[test]
 fn no_widget_is_without_a_name() {
     let mut window = Window::full();
-    window.tell(fake::answer(&Command::Train {
-        config: Box::default(),
-        run: "runs/x".into(),
-        resume: false,
-    }));
+    window.tell(fake::answer(&Command::Train { config: Box::default(), run: "runs/x".into(), resume: false }));
     window.tell([fake::validation(2), fake::samples(3)]);
     assert!(window.has_part("Validation rank-1: mean"));
     assert!(window.has_part("Samples at step 3"));
@@ -193,14 +168,8 @@ fn no_widget_is_without_a_name() {
 fn every_query_gets_its_mark_and_a_reconstruction_only_when_looked_at() {
     let window = Window::full();
     let sent = window.take();
-    let searches = sent
-        .iter()
-        .filter(|c| matches!(c, Command::Search { .. }))
-        .count();
-    let decoded = sent
-        .iter()
-        .filter(|c| matches!(c, Command::Reconstruct { .. }))
-        .count();
+    let searches = sent.iter().filter(|c| matches!(c, Command::Search { .. })).count();
+    let decoded = sent.iter().filter(|c| matches!(c, Command::Reconstruct { .. })).count();
     assert_eq!((searches, decoded), (12, 1));
 }
 
@@ -211,17 +180,7 @@ fn another_top_k_asks_for_a_longer_ranking() {
     window.click("Number of candidates");
     window.click("Top 20");
     let sent = window.take();
-    assert!(
-        sent.iter().any(|c| matches!(
-            c,
-            Command::Search {
-                query: QueryId(0),
-                top: 20,
-                ..
-            }
-        )),
-        "{sent:?}"
-    );
+    assert!(sent.iter().any(|c| matches!(c, Command::Search { query: QueryId(0), top: 20, .. })), "{sent:?}");
     assert!(window.has_part("Rank 20, cosine distance"));
 }
 
@@ -232,18 +191,7 @@ fn another_measure_ranks_everything_anew() {
     window.click("Distance measure");
     window.click("Euclidean");
     let sent = window.take();
-    let anew = sent
-        .iter()
-        .filter(|c| {
-            matches!(
-                c,
-                Command::Search {
-                    measure: Measure::Euclidean,
-                    ..
-                }
-            )
-        })
-        .count();
+    let anew = sent.iter().filter(|c| matches!(c, Command::Search { measure: Measure::Euclidean, .. })).count();
     assert_eq!(anew, 12);
     assert!(window.has_part("Rank 1, Euclidean distance 5.13"));
 }
@@ -251,12 +199,7 @@ fn another_measure_ranks_everything_anew() {
 #[test]
 fn arrows_move_along_queries_and_candidates() {
     let mut window = Window::full();
-    let at = |w: &Window| {
-        (
-            w.harness.state().state.selected,
-            w.harness.state().state.candidate,
-        )
-    };
+    let at = |w: &Window| (w.harness.state().state.selected, w.harness.state().state.candidate);
     window.key(Modifiers::NONE, Key::ArrowDown);
     assert_eq!(at(&window), (Some(QueryId(1)), 0));
     window.key(Modifiers::NONE, Key::ArrowRight);
@@ -303,18 +246,14 @@ fn a_removed_query_comes_back_to_its_place() {
     window.key(Modifiers::NONE, Key::ArrowDown);
     window.take();
     window.key(Modifiers::NONE, Key::Delete);
-    assert!(
-        window
-            .take()
-            .iter()
-            .any(|c| matches!(c, Command::RemoveQuery { query: QueryId(1) }))
-    );
+    assert!(window.take().iter().any(|c| matches!(c, Command::RemoveQuery { query: QueryId(1) })));
     assert!(!window.has_part("Query 0001"));
     assert!(window.has("Removed 0001_c6_lr.png"));
     window.key(Modifiers::COMMAND, Key::Z);
     let sent = window.take();
     assert!(
-        sent.iter().any(|c| matches!(c, Command::AddQueries { paths } if paths == &[PathBuf::from("/crops/0001_c6_lr.png")])),
+        sent.iter()
+            .any(|c| matches!(c, Command::AddQueries { paths } if paths == &[PathBuf::from("/crops/0001_c6_lr.png")])),
         "{sent:?}"
     );
     let state = &window.harness.state().state;
@@ -328,24 +267,13 @@ fn dropped_files_become_queries_and_a_dropped_model_is_opened() {
     window.take();
     window.drop_file("/new/0005.png");
     let sent = window.take();
-    assert!(sent.iter().any(
-        |c| matches!(c, Command::AddQueries { paths } if paths == &[PathBuf::from("/new/0005.png")])
-    ));
-    let last = window
-        .harness
-        .state()
-        .state
-        .queries
-        .last()
-        .map(|q| q.name());
+    assert!(
+        sent.iter().any(|c| matches!(c, Command::AddQueries { paths } if paths == &[PathBuf::from("/new/0005.png")]))
+    );
+    let last = window.harness.state().state.queries.last().map(|q| q.name());
     assert_eq!(last.as_deref(), Some("0005.png"));
     window.drop_file("/models/other.safetensors");
-    assert!(
-        window
-            .take()
-            .iter()
-            .any(|c| matches!(c, Command::OpenModel { .. }))
-    );
+    assert!(window.take().iter().any(|c| matches!(c, Command::OpenModel { .. })));
 }
 
 #[test]
@@ -355,10 +283,7 @@ fn a_path_can_be_typed_where_no_dialog_answers() {
     window.take();
     window.key(Modifiers::COMMAND, Key::G);
     assert!(window.has("Open gallery"));
-    window
-        .harness
-        .get_by_label("Path")
-        .type_text("/no/such/folder");
+    window.harness.get_by_label("Path").type_text("/no/such/folder");
     window.settle();
     window.click("Open");
     assert!(window.has("There is nothing at /no/such/folder"));
@@ -366,11 +291,7 @@ fn a_path_can_be_typed_where_no_dialog_answers() {
     window.fill_field("Path", &folder.path().display().to_string());
     window.key(Modifiers::NONE, Key::Enter);
     let sent = window.take();
-    assert!(
-        sent.iter()
-            .any(|c| matches!(c, Command::OpenGallery { path } if path == folder.path())),
-        "{sent:?}"
-    );
+    assert!(sent.iter().any(|c| matches!(c, Command::OpenGallery { path } if path == folder.path())), "{sent:?}");
     window.key(Modifiers::COMMAND, Key::O);
     assert!(window.has("Path"));
     window.key(Modifiers::NONE, Key::Escape);
@@ -384,16 +305,10 @@ fn training_starts_with_what_was_typed_and_stops() {
     window.take();
     window.click("Start training");
     assert!(window.has_part("Name the folder with the training images"));
-    assert!(
-        window.take().is_empty(),
-        "a refused form must start nothing"
-    );
+    assert!(window.take().is_empty(), "a refused form must start nothing");
 
     window.fill_field("Data folder", &folder.path().display().to_string());
-    window.fill_field(
-        "Run folder",
-        &folder.path().join("run").display().to_string(),
-    );
+    window.fill_field("Run folder", &folder.path().join("run").display().to_string());
     window.fill_field("Epochs", "many");
     window.click("Start training");
     assert!(window.has_part("A number above 0"));
@@ -402,43 +317,18 @@ fn training_starts_with_what_was_typed_and_stops() {
     window.fill_field("Persons in a batch (P)", "6");
     window.click("Start training");
     let sent = window.take();
-    let Some(Command::Train {
-        config,
-        run,
-        resume: false,
-    }) = sent.first()
-    else {
-        panic!("{sent:?}")
-    };
-    assert_eq!(
-        (
-            config.schedule.epochs,
-            config.optim.lr,
-            config.data.identities
-        ),
-        (12.0, 0.002, 6)
-    );
-    assert_eq!(
-        (config.data.root.as_path(), run.as_path()),
-        (folder.path(), folder.path().join("run").as_path())
-    );
+    let Some(Command::Train { config, run, resume: false }) = sent.first() else { panic!("{sent:?}") };
+    assert_eq!((config.schedule.epochs, config.optim.lr, config.data.identities), (12.0, 0.002, 6));
+    assert_eq!((config.data.root.as_path(), run.as_path()), (folder.path(), folder.path().join("run").as_path()));
 
     assert!(window.has_part("step 3 of 3,000"));
     assert!(window.has_part("Reconstruction: HR + LR"));
     window.click("Stop");
-    assert!(
-        window
-            .take()
-            .iter()
-            .any(|c| matches!(c, Command::Cancel { job } if *job == fake::RUN))
-    );
+    assert!(window.take().iter().any(|c| matches!(c, Command::Cancel { job } if *job == fake::RUN)));
     assert!(window.has("Stopped"));
     window.click("Resume");
     let sent = window.take();
-    assert!(
-        matches!(sent.first(), Some(Command::Train { resume: true, .. })),
-        "{sent:?}"
-    );
+    assert!(matches!(sent.first(), Some(Command::Train { resume: true, .. })), "{sent:?}");
 }
 
 #[test]
@@ -455,71 +345,42 @@ fn a_run_starts_by_keyboard_alone() {
         window.key(Modifiers::NONE, Key::Tab);
     }
     assert!(window.field("Run folder").is_focused());
-    window.fill_field(
-        "Run folder",
-        &folder.path().join("run").display().to_string(),
-    );
+    window.fill_field("Run folder", &folder.path().join("run").display().to_string());
     window.key(Modifiers::NONE, Key::Enter);
     let sent = window.take();
-    assert!(
-        matches!(sent.first(), Some(Command::Train { resume: false, .. })),
-        "{sent:?}"
-    );
+    assert!(matches!(sent.first(), Some(Command::Train { resume: false, .. })), "{sent:?}");
 }
 
 #[test]
 fn searching_goes_on_while_a_run_trains() {
     let mut window = Window::full();
-    let run = Command::Train {
-        config: Box::default(),
-        run: "runs/x".into(),
-        resume: false,
-    };
+    let run = Command::Train { config: Box::default(), run: "runs/x".into(), resume: false };
     window.tell(fake::answer(&run));
     window.take();
     window.tell(fake::steps(4..400));
     window.key(Modifiers::NONE, Key::ArrowDown);
     assert!(window.has_part("Matches for 0001"));
-    assert!(
-        window
-            .take()
-            .iter()
-            .any(|c| matches!(c, Command::Reconstruct { query: QueryId(1) }))
-    );
+    assert!(window.take().iter().any(|c| matches!(c, Command::Reconstruct { query: QueryId(1) })));
     assert!(window.has_part("step 399 of 3,000"));
 }
 
 #[test]
 fn a_finished_run_offers_its_model() {
     let mut window = Window::full();
-    window.tell(fake::answer(&Command::Train {
-        config: Box::default(),
-        run: "runs/x".into(),
-        resume: false,
-    }));
-    let event = rain::train::event::TrainEvent::Finished {
-        model: "runs/x/model.safetensors".into(),
-    };
-    window.tell([Event::Training {
-        job: fake::RUN,
-        event,
-    }]);
+    window.tell(fake::answer(&Command::Train { config: Box::default(), run: "runs/x".into(), resume: false }));
+    let event = rain::train::event::TrainEvent::Finished { model: "runs/x/model.safetensors".into() };
+    window.tell([Event::Training { job: fake::RUN, event }]);
     window.take();
     window.click("Use this run's model");
     assert!(
-        window.take().iter().any(
-            |c| matches!(c, Command::OpenModel { path } if path.ends_with("model.safetensors"))
-        )
+        window.take().iter().any(|c| matches!(c, Command::OpenModel { path } if path.ends_with("model.safetensors")))
     );
 }
 
 #[test]
 fn an_error_is_shown_until_it_is_dismissed() {
     let mut window = Window::full();
-    window.tell([Event::Failed {
-        what: "Open model".into(),
-        message: "/x: not a model. Choose another.".into(),
-    }]);
+    window.tell([Event::Failed { what: "Open model".into(), message: "/x: not a model. Choose another.".into() }]);
     assert!(window.has("Open model failed"));
     assert!(window.has("/x: not a model. Choose another."));
     assert!(window.has("Copy details"));
@@ -530,10 +391,7 @@ fn an_error_is_shown_until_it_is_dismissed() {
 #[test]
 fn skipped_files_are_listed_with_their_reasons() {
     let mut window = Window::full();
-    let broken = Broken {
-        path: "/crops/a.jpg".into(),
-        reason: "not an image".into(),
-    };
+    let broken = Broken { path: "/crops/a.jpg".into(), reason: "not an image".into() };
     window.tell([Event::QueriesSkipped(vec![broken])]);
     assert!(window.has_part("1 file could not be used as a query"));
     assert!(window.has("/crops/a.jpg: not an image"));
@@ -570,42 +428,20 @@ fn the_comparison_can_be_enlarged() {
 fn an_idle_window_does_not_draw() {
     let mut window = Window::full();
     window.harness.run_steps(30);
-    let delay = window
-        .harness
-        .output()
-        .viewport_output
-        .values()
-        .map(|v| v.repaint_delay)
-        .min();
-    assert!(
-        delay.is_some_and(|d| d > std::time::Duration::from_secs(60)),
-        "{delay:?}"
-    );
+    let delay = window.harness.output().viewport_output.values().map(|v| v.repaint_delay).min();
+    assert!(delay.is_some_and(|d| d > std::time::Duration::from_secs(60)), "{delay:?}");
 }
 
 /// Buttons at the edges must lie inside the window, or inside something that scrolls.
 #[test]
 fn nothing_is_cut_off_in_small_windows() {
-    for (width, height, zoom) in [
-        (1280.0, 720.0, 1.0),
-        (1024.0, 700.0, 1.0),
-        (1440.0, 900.0, 1.5),
-    ] {
+    for (width, height, zoom) in [(1280.0, 720.0, 1.0), (1024.0, 700.0, 1.0), (1440.0, 900.0, 1.5)] {
         let mut window = Window::of_size(width, height, zoom);
         window.fill();
         let screen = window.harness.ctx.content_rect();
-        for label in [
-            "Keys (F1 or ?)",
-            "Open model…",
-            "Enlarge this pane",
-            "Number of candidates",
-            "Jobs",
-        ] {
+        for label in ["Keys (F1 or ?)", "Open model…", "Enlarge this pane", "Number of candidates", "Jobs"] {
             let rect = window.harness.get_by_label(label).rect();
-            assert!(
-                screen.contains_rect(rect),
-                "{label} at {rect:?} leaves {screen:?} ({width}x{height} at {zoom})"
-            );
+            assert!(screen.contains_rect(rect), "{label} at {rect:?} leaves {screen:?} ({width}x{height} at {zoom})");
         }
     }
 }

@@ -2,8 +2,7 @@
 
 use egui::{Grid, Modal, Role, ScrollArea, Ui, Vec2, WidgetInfo, vec2};
 use egui_material_icons::icons::{
-    ICON_BLUR_ON, ICON_CHECK, ICON_CLOSE, ICON_COMPARE, ICON_CONTENT_COPY, ICON_FULLSCREEN,
-    ICON_INFO, ICON_TUNE,
+    ICON_BLUR_ON, ICON_CHECK, ICON_CLOSE, ICON_COMPARE, ICON_CONTENT_COPY, ICON_FULLSCREEN, ICON_INFO, ICON_TUNE,
 };
 
 use super::keys;
@@ -30,24 +29,16 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     ui.add_space(4.0);
     let Some(query) = cx.state.query() else {
-        empty(
-            ui,
-            ICON_BLUR_ON,
-            "Nothing to compare yet",
-            "Choose a query and a candidate",
-        );
+        empty(ui, ICON_BLUR_ON, "Nothing to compare yet", "Choose a query and a candidate");
         return;
     };
-    ScrollArea::vertical()
-        .auto_shrink(false)
-        .id_salt("compare")
-        .show(ui, |ui| {
-            let gap = 8.0;
-            let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor().max(40.0);
-            triple(ui, cx, query, vec2(width, width * 2.0), gap);
-            ui.add_space(8.0);
-            details(ui, cx, query);
-        });
+    ScrollArea::vertical().auto_shrink(false).id_salt("compare").show(ui, |ui| {
+        let gap = 8.0;
+        let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor().max(40.0);
+        triple(ui, cx, query, vec2(width, width * 2.0), gap);
+        ui.add_space(8.0);
+        details(ui, cx, query);
+    });
 }
 
 /// The comparison, as large as the window allows.
@@ -59,41 +50,31 @@ pub fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
     let gap = 16.0;
     let height = (room.y - 240.0).max(120.0);
     let width = (height / 2.0).min((room.x - 140.0) / 3.0).floor();
-    let modal = Modal::new(egui::Id::unique("comparison"))
-        .frame(widgets::sheet(ui.ctx()))
-        .show(ui.ctx(), |ui| {
-            let p = palette(ui.visuals());
-            header(
-                ui,
-                ICON_COMPARE,
-                &format!("Compare {}", query.name()),
-                |ui| {
-                    if icon_button(ui, ICON_CLOSE, "Close comparison").clicked() {
-                        ui.close();
-                    }
-                },
-            );
-            ui.add_space(4.0);
-            triple(ui, cx, query, vec2(width, width * 2.0), gap);
-            if let Some((candidate, entry)) = cx.state.chosen() {
-                ui.add_space(4.0);
-                ui.horizontal(|ui| {
-                    let text = format!(
-                        "Rank {}  ·  {} {}  ·  {}",
-                        candidate.rank,
-                        measure_name(cx.state.settings.measure),
-                        distance(candidate.distance),
-                        file_name(&entry.path)
-                    );
-                    ui.label(small(text).color(p.weak));
-                    truth(ui, cx, &candidate);
-                });
+    let modal = Modal::new(egui::Id::unique("comparison")).frame(widgets::sheet(ui.ctx())).show(ui.ctx(), |ui| {
+        let p = palette(ui.visuals());
+        header(ui, ICON_COMPARE, &format!("Compare {}", query.name()), |ui| {
+            if icon_button(ui, ICON_CLOSE, "Close comparison").clicked() {
+                ui.close();
             }
-            ui.label(
-                small("← and → show other candidates, ↑ and ↓ other queries, Esc closes")
-                    .color(p.weak),
-            );
         });
+        ui.add_space(4.0);
+        triple(ui, cx, query, vec2(width, width * 2.0), gap);
+        if let Some((candidate, entry)) = cx.state.chosen() {
+            ui.add_space(4.0);
+            ui.horizontal(|ui| {
+                let text = format!(
+                    "Rank {}  ·  {} {}  ·  {}",
+                    candidate.rank,
+                    measure_name(cx.state.settings.measure),
+                    distance(candidate.distance),
+                    file_name(&entry.path)
+                );
+                ui.label(small(text).color(p.weak));
+                truth(ui, cx, &candidate);
+            });
+        }
+        ui.label(small("← and → show other candidates, ↑ and ↓ other queries, Esc closes").color(p.weak));
+    });
     modal.should_close()
 }
 
@@ -155,39 +136,31 @@ fn details(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
         }
     });
     truth(ui, cx, &candidate);
-    Grid::new("details")
-        .num_columns(2)
-        .spacing(vec2(12.0, 6.0))
-        .min_col_width(64.0)
-        .min_row_height(18.0)
-        .show(ui, |ui| {
+    Grid::new("details").num_columns(2).spacing(vec2(12.0, 6.0)).min_col_width(64.0).min_row_height(18.0).show(
+        ui,
+        |ui| {
             for (name, value) in &rows {
                 ui.label(small(*name).color(p.weak));
                 ui.add(egui::Label::new(medium(value, SMALL).color(p.strong)).wrap());
                 ui.end_row();
             }
-        });
+        },
+    );
     ui.add_space(6.0);
     ui.horizontal_wrapped(|ui| {
         ui.label(icon(ICON_INFO, 14.0).color(p.weak));
-        ui.label(small("Rain ranks candidates. Whether two images show the same person is for a person to decide").color(p.weak));
+        ui.label(
+            small("Rain ranks candidates. Whether two images show the same person is for a person to decide")
+                .color(p.weak),
+        );
     });
 }
 
 /// What is known about a pair, for the list and for copying.
-fn facts(
-    cx: &mut Cx<'_>,
-    query: &Query,
-    candidate: &Candidate,
-    entry: &GalleryEntry,
-) -> Vec<(&'static str, String)> {
+fn facts(cx: &mut Cx<'_>, query: &Query, candidate: &Candidate, entry: &GalleryEntry) -> Vec<(&'static str, String)> {
     let size = query.result.as_ref().map_or(0, |r| r.gallery_size as u64);
     let known = |n: i64| {
-        if n == UNKNOWN {
-            "unknown".to_owned()
-        } else {
-            n.to_string()
-        }
+        if n == UNKNOWN { "unknown".to_owned() } else { n.to_string() }
     };
     let (w, h) = query.info.image.dimensions();
     let candidate_size = pixels(&cx.thumbs.file(&entry.path)).unwrap_or_else(|| "…".into());
@@ -201,16 +174,10 @@ fn facts(
             },
             format!("{:.4}", candidate.distance),
         ),
-        (
-            "Camera",
-            format!("{} → {}", known(query.info.camera), known(entry.camera)),
-        ),
+        ("Camera", format!("{} → {}", known(query.info.camera), known(entry.camera))),
     ];
     if cx.state.settings.ground_truth {
-        rows.push((
-            "Identity",
-            format!("{} → {}", known(query.info.identity), known(entry.identity)),
-        ));
+        rows.push(("Identity", format!("{} → {}", known(query.info.identity), known(entry.identity))));
     }
     rows.push(("Size", format!("{w}×{h} px → {candidate_size}")));
     rows.push(("Query file", file_name(&query.info.path)));
@@ -223,22 +190,15 @@ fn truth(ui: &mut Ui, cx: &Cx<'_>, candidate: &Candidate) {
     let Some(same) = candidate.same.filter(|_| cx.state.settings.ground_truth) else {
         return;
     };
-    let (sign, colour) = if same {
-        (ICON_CHECK, p.same)
-    } else {
-        (ICON_CLOSE, p.other)
-    };
+    let (sign, colour) = if same { (ICON_CHECK, p.same) } else { (ICON_CLOSE, p.other) };
     let text = format!("Ground truth says {}", verdict(Some(same)));
-    widgets::pill(ui, sign, &text, colour)
-        .widget_info(|| WidgetInfo::labeled(Role::Status, true, &text));
+    widgets::pill(ui, sign, &text, colour).widget_info(|| WidgetInfo::labeled(Role::Status, true, &text));
 }
 
 /// The true size of a picture, as far as the screen's copy tells it.
 fn pixels(picture: &Picture) -> Option<String> {
     match picture {
-        Picture::Ready { size, .. } if size.max_elem() < MAX_SIDE as f32 => {
-            Some(format!("{}×{} px", size.x, size.y))
-        }
+        Picture::Ready { size, .. } if size.max_elem() < MAX_SIDE as f32 => Some(format!("{}×{} px", size.x, size.y)),
         Picture::Ready { .. } => Some(format!("over {MAX_SIDE} px")),
         Picture::Waiting | Picture::Broken(_) => None,
     }

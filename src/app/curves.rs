@@ -66,19 +66,12 @@ pub fn layout(width: f32) -> usize {
 pub fn ui(ui: &mut Ui, curves: &mut Curves, run: &Run, columns: usize, height: f32) {
     let key = (run.step, run.history.len(), run.validation.len());
     if curves.made_from != key || curves.groups.is_empty() {
-        *curves = Curves {
-            made_from: key,
-            groups: groups(&run.history, &run.validation),
-        };
+        *curves = Curves { made_from: key, groups: groups(&run.history, &run.validation) };
     }
     let colours = palette(ui.visuals()).series;
     // The longest legend decides for all, so that the plots stand level.
     let width = ui.available_width() / columns as f32 - ui.spacing().item_spacing.x;
-    let lines = curves
-        .groups
-        .iter()
-        .map(|g| legend_items(ui, g, width).1)
-        .max();
+    let lines = curves.groups.iter().map(|g| legend_items(ui, g, width).1).max();
     let legend_height = lines.unwrap_or(1) as f32 * LINE;
     let mut first = 0;
     for row in curves.groups.chunks(columns) {
@@ -91,14 +84,7 @@ pub fn ui(ui: &mut Ui, curves: &mut Curves, run: &Run, columns: usize, height: f
     }
 }
 
-fn plot(
-    ui: &mut Ui,
-    group: &Group,
-    colours: &[Color32; 5],
-    number: usize,
-    height: f32,
-    legend_height: f32,
-) {
+fn plot(ui: &mut Ui, group: &Group, colours: &[Color32; 5], number: usize, height: f32, legend_height: f32) {
     let p = palette(ui.visuals());
     // Each plot begins at another colour, so that a colour means one curve in the whole panel, as far as it goes.
     let colour = |i: usize| colours[(i + [0, 1, 3, 2][number % 4]) % colours.len()];
@@ -107,10 +93,7 @@ fn plot(
     let items = legend_items(ui, group, ui.available_width()).0;
     legend(ui, items, colour, legend_height);
     if group.curves.iter().all(|c| c.raw.is_empty()) {
-        let room = vec2(
-            ui.available_width(),
-            (height - 22.0 - legend_height).max(70.0),
-        );
+        let room = vec2(ui.available_width(), (height - 22.0 - legend_height).max(70.0));
         ui.allocate_ui(room, |ui| {
             ui.centered_and_justified(|ui| ui.label(small("No figures yet").color(p.weak)));
         });
@@ -144,15 +127,9 @@ fn plot(
                 .tick_label_color(p.weak),
         ])
         .label_formatter(|at| match at {
-            HoverPosition::NearDataPoint {
-                plot_name,
-                position,
-                ..
-            } => Some(format!(
-                "{plot_name} {}\nstep {:.0}",
-                figure(position.y),
-                position.x
-            )),
+            HoverPosition::NearDataPoint { plot_name, position, .. } => {
+                Some(format!("{plot_name} {}\nstep {:.0}", figure(position.y), position.x))
+            }
             HoverPosition::Elsewhere { .. } => None,
         })
         .include_y(0.0)
@@ -160,20 +137,10 @@ fn plot(
             for (i, curve) in group.curves.iter().enumerate() {
                 let raw = PlotPoints::from(curve.raw.clone());
                 if group.points {
-                    plot.points(
-                        Points::new(curve.name, raw)
-                            .color(colour(i))
-                            .radius(2.5)
-                            .allow_hover(false),
-                    );
+                    plot.points(Points::new(curve.name, raw).color(colour(i)).radius(2.5).allow_hover(false));
                 } else {
                     let faint = tint(p.pane, colour(i), 0.38);
-                    plot.line(
-                        Line::new(curve.name, raw)
-                            .color(faint)
-                            .width(1.0)
-                            .allow_hover(false),
-                    );
+                    plot.line(Line::new(curve.name, raw).color(faint).width(1.0).allow_hover(false));
                 }
             }
             for (i, curve) in group.curves.iter().enumerate() {
@@ -182,11 +149,8 @@ fn plot(
             }
         })
         .response;
-    let told: Vec<String> = group
-        .curves
-        .iter()
-        .map(|c| format!("{} {}", c.name, c.last.map_or("none yet".into(), figure)))
-        .collect();
+    let told: Vec<String> =
+        group.curves.iter().map(|c| format!("{} {}", c.name, c.last.map_or("none yet".into(), figure))).collect();
     let name = format!("{}: {}", group.title, told.join(", "));
     response.widget_info(|| WidgetInfo::labeled(Role::Figure, true, &name));
 }
@@ -228,11 +192,7 @@ fn legend(ui: &mut Ui, items: Vec<Item>, colour: impl Fn(usize) -> Color32, heig
     let (rect, _) = ui.allocate_exact_size(size, egui::Sense::hover());
     for (i, item) in items.into_iter().enumerate() {
         let start = rect.min + item.at + vec2(0.0, LINE / 2.0 - 1.0);
-        ui.painter().hline(
-            start.x..=start.x + 13.0,
-            start.y,
-            Stroke::new(2.5, colour(i)),
-        );
+        ui.painter().hline(start.x..=start.x + 13.0, start.y, Stroke::new(2.5, colour(i)));
         let name = start + vec2(18.0, -item.name.size().y / 2.0);
         let value = start + vec2(23.0 + item.name.size().x, -item.value.size().y / 2.0);
         ui.painter().galley(name, item.name, p.weak);
@@ -242,41 +202,21 @@ fn legend(ui: &mut Ui, items: Vec<Item>, colour: impl Fn(usize) -> Color32, heig
 
 fn groups(history: &[StepRecord], validation: &[ValidationRecord]) -> Vec<Group> {
     let loss = |name, value: fn(&StepRecord) -> f64| {
-        let all: Vec<[f64; 2]> = history
-            .iter()
-            .map(|r| [r.step as f64, value(r)])
-            .filter(|p| p[1].is_finite())
-            .collect();
+        let all: Vec<[f64; 2]> =
+            history.iter().map(|r| [r.step as f64, value(r)]).filter(|p| p[1].is_finite()).collect();
         curve(name, &all)
     };
     let figures = |name, value: &dyn Fn(&ValidationRecord) -> Option<f64>| {
-        let raw: Vec<[f64; 2]> = validation
-            .iter()
-            .filter_map(|r| Some([r.step as f64, value(r)?]))
-            .collect();
-        Curve {
-            name,
-            last: raw.last().map(|p| p[1]),
-            smooth: raw.clone(),
-            raw,
-        }
+        let raw: Vec<[f64; 2]> = validation.iter().filter_map(|r| Some([r.step as f64, value(r)?])).collect();
+        Curve { name, last: raw.last().map(|p| p[1]), smooth: raw.clone(), raw }
     };
     // The hardest rate apart: where it was not trained on, it tells whether the model has learned resolution or rates.
-    let hardest = |r: &ValidationRecord| {
-        r.by_rate
-            .iter()
-            .max_by(|a, b| a.rate.total_cmp(&b.rate))
-            .map(|f| f.rank1)
-    };
+    let hardest = |r: &ValidationRecord| r.by_rate.iter().max_by(|a, b| a.rate.total_cmp(&b.rate)).map(|f| f.rank1);
     vec![
         Group {
             title: "Identity",
             unit: "loss",
-            curves: vec![
-                loss("classification", |r| r.cls),
-                loss("triplet", |r| r.tri),
-                loss("total", |r| r.total),
-            ],
+            curves: vec![loss("classification", |r| r.cls), loss("triplet", |r| r.tri), loss("total", |r| r.total)],
             points: false,
         },
         Group {
@@ -288,19 +228,13 @@ fn groups(history: &[StepRecord], validation: &[ValidationRecord]) -> Vec<Group>
         Group {
             title: "Adversarial",
             unit: "loss",
-            curves: vec![
-                loss("extractor", |r| r.adv),
-                loss("discriminator", |r| r.disc),
-            ],
+            curves: vec![loss("extractor", |r| r.adv), loss("discriminator", |r| r.disc)],
             points: false,
         },
         Group {
             title: "Validation rank-1",
             unit: "percent",
-            curves: vec![
-                figures("mean", &|r| Some(r.rank1)),
-                figures("hardest rate", &hardest),
-            ],
+            curves: vec![figures("mean", &|r| Some(r.rank1)), figures("hardest rate", &hardest)],
             points: true,
         },
     ]
@@ -308,12 +242,7 @@ fn groups(history: &[StepRecord], validation: &[ValidationRecord]) -> Vec<Group>
 
 fn curve(name: &'static str, all: &[[f64; 2]]) -> Curve {
     let smooth = smooth(all);
-    Curve {
-        name,
-        last: smooth.last().map(|p| p[1]),
-        raw: decimate(all),
-        smooth,
-    }
+    Curve { name, last: smooth.last().map(|p| p[1]), raw: decimate(all), smooth }
 }
 
 /// The lowest and the highest point of each of [`COLUMNS`] stretches: no spike is lost.
@@ -358,10 +287,7 @@ fn smooth(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
         .map(|i| {
             // At the end there is nothing to the right: take as much as is there to the left.
             let (from, to) = (i.saturating_sub(half), (i + half).min(last));
-            [
-                points[i][0],
-                (sums[to + 1] - sums[from]) / (to + 1 - from) as f64,
-            ]
+            [points[i][0], (sums[to + 1] - sums[from]) / (to + 1 - from) as f64]
         })
         .collect()
 }
@@ -374,16 +300,10 @@ fn marks(input: GridInput, parts: f64, least: f64) -> Vec<GridMark> {
         return Vec::new();
     }
     let power = 10_f64.powf(rough.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .map(|m| m * power)
-        .into_iter()
-        .find(|s| *s >= rough);
+    let step = [1.0, 2.0, 5.0, 10.0].map(|m| m * power).into_iter().find(|s| *s >= rough);
     let step = step.unwrap_or(rough).max(least);
     ((from / step).ceil() as i64..=(to / step).floor() as i64)
-        .map(|i| GridMark {
-            value: i as f64 * step,
-            step_size: step,
-        })
+        .map(|i| GridMark { value: i as f64 * step, step_size: step })
         .collect()
 }
 
@@ -403,11 +323,7 @@ fn axis_figure(v: f64) -> String {
         format!("{}k", text.trim_end_matches(".0"))
     } else {
         // Marks between whole steps would repeat the same figure.
-        if (v - v.round()).abs() < 1e-6 {
-            format!("{v:.0}")
-        } else {
-            String::new()
-        }
+        if (v - v.round()).abs() < 1e-6 { format!("{v:.0}") } else { String::new() }
     }
 }
 
@@ -443,27 +359,14 @@ mod tests {
 
     #[test]
     fn a_nan_does_not_reach_a_plot() {
-        let bad = StepRecord {
-            step: 1,
-            rec: f64::NAN,
-            ..StepRecord::default()
-        };
+        let bad = StepRecord { step: 1, rec: f64::NAN, ..StepRecord::default() };
         assert!(groups(&[bad], &[])[1].curves[0].raw.is_empty());
     }
 
     #[test]
     fn marks_are_round_and_few_at_any_range() {
-        for (from, to) in [
-            (0.0, 60.0),
-            (1.0, 3.0),
-            (0.0, 1401.0),
-            (-0.02, 2.1),
-            (0.0, 1e-3),
-        ] {
-            let input = GridInput {
-                bounds: (from, to),
-                base_step_size: 1.0,
-            };
+        for (from, to) in [(0.0, 60.0), (1.0, 3.0), (0.0, 1401.0), (-0.02, 2.1), (0.0, 1e-3)] {
+            let input = GridInput { bounds: (from, to), base_step_size: 1.0 };
             let found = marks(input, 4.0, 0.0);
             assert!((2..=6).contains(&found.len()), "{from}..{to}: {found:?}");
         }
@@ -472,12 +375,7 @@ mod tests {
     #[test]
     fn axis_figures_are_short() {
         assert_eq!(
-            (
-                axis_figure(1500.0),
-                axis_figure(2000.0),
-                axis_figure(40.0),
-                axis_figure(0.5)
-            ),
+            (axis_figure(1500.0), axis_figure(2000.0), axis_figure(40.0), axis_figure(0.5)),
             ("1.5k".into(), "2k".into(), "40".into(), String::new())
         );
     }

@@ -49,14 +49,7 @@ impl PathSheet {
     /// Opens the sheet, and the system's dialog where there is a `picker`.
     pub fn open(target: Target, picker: Option<&Picker>, ctx: &Context) -> Self {
         let native = picker.and_then(|pick| start(target, pick.clone(), ctx.clone()));
-        Self {
-            target,
-            typed: String::new(),
-            problem: None,
-            native,
-            no_portal: false,
-            fresh: true,
-        }
+        Self { target, typed: String::new(), problem: None, native, no_portal: false, fresh: true }
     }
 
     /// Draws the sheet; `Some` when it is to be closed.
@@ -77,7 +70,10 @@ impl PathSheet {
                     ui.label(medium("Choose in the file dialog, or type a path here", 13.0));
                 });
             } else if self.no_portal {
-                ui.label(small("This system offers no file dialog. Type a path here, or drop files on the window").color(p.weak));
+                ui.label(
+                    small("This system offers no file dialog. Type a path here, or drop files on the window")
+                        .color(p.weak),
+                );
             }
             let field = ui.add(
                 TextEdit::singleline(&mut self.typed)
@@ -85,9 +81,7 @@ impl PathSheet {
                     .desired_width(f32::INFINITY)
                     .margin(egui::Margin::symmetric(10, 6)),
             );
-            field.widget_info(|| {
-                egui::WidgetInfo::text_edit(true, "", self.typed.clone(), self.target.example())
-            });
+            field.widget_info(|| egui::WidgetInfo::text_edit(true, "", self.typed.clone(), self.target.example()));
             field.widget_info(|| egui::WidgetInfo::labeled(egui::Role::TextInput, true, "Path"));
             if std::mem::take(&mut self.fresh) {
                 field.request_focus();
@@ -173,17 +167,12 @@ fn expand_home(text: &str) -> PathBuf {
 
 fn start(target: Target, pick: Picker, ctx: Context) -> Option<Native> {
     let (tell, answer) = bounded(1);
-    let thread = std::thread::Builder::new()
-        .name("file dialog".into())
-        .spawn(move || {
-            // The receiver is gone where the sheet was closed meanwhile: nobody wants the answer then.
-            let _ = tell.send(pick(target));
-            ctx.request_repaint();
-        });
-    thread.is_ok().then(|| Native {
-        answer,
-        since: Instant::now(),
-    })
+    let thread = std::thread::Builder::new().name("file dialog".into()).spawn(move || {
+        // The receiver is gone where the sheet was closed meanwhile: nobody wants the answer then.
+        let _ = tell.send(pick(target));
+        ctx.request_repaint();
+    });
+    thread.is_ok().then(|| Native { answer, since: Instant::now() })
 }
 
 /// The system's dialog, through the desktop portal.
@@ -192,22 +181,13 @@ pub fn system_picker() -> Picker {
         let dialog = rfd::FileDialog::new().set_title(target.title());
         match target {
             Target::Model | Target::TrainWeights => {
-                let names: &[&str] = if target == Target::Model {
-                    &["safetensors"]
-                } else {
-                    &["safetensors", "pth", "pt"]
-                };
-                dialog
-                    .add_filter("Weights", names)
-                    .pick_file()
-                    .map(|p| vec![p])
+                let names: &[&str] =
+                    if target == Target::Model { &["safetensors"] } else { &["safetensors", "pth", "pt"] };
+                dialog.add_filter("Weights", names).pick_file().map(|p| vec![p])
             }
-            Target::Queries => dialog
-                .add_filter(
-                    "Images",
-                    &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"],
-                )
-                .pick_files(),
+            Target::Queries => {
+                dialog.add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"]).pick_files()
+            }
             Target::Gallery | Target::TrainData | Target::TrainRun | Target::Resume => {
                 dialog.pick_folder().map(|p| vec![p])
             }

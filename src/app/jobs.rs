@@ -13,23 +13,15 @@ use crate::engine::event::{JobEnd, Progress};
 /// Draws the list.
 pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     if cx.state.jobs.is_empty() {
-        empty(
-            ui,
-            ICON_HISTORY,
-            "No jobs yet",
-            "Opening a gallery, adding queries and training appear here",
-        );
+        empty(ui, ICON_HISTORY, "No jobs yet", "Opening a gallery, adding queries and training appear here");
         return;
     }
-    ScrollArea::vertical()
-        .auto_shrink(false)
-        .id_salt("jobs")
-        .show(ui, |ui| {
-            for job in &cx.state.jobs {
-                row(ui, cx, job);
-                ui.separator();
-            }
-        });
+    ScrollArea::vertical().auto_shrink(false).id_salt("jobs").show(ui, |ui| {
+        for job in &cx.state.jobs {
+            row(ui, cx, job);
+            ui.separator();
+        }
+    });
 }
 
 fn row(ui: &mut Ui, cx: &mut Cx<'_>, job: &Job) {
@@ -45,21 +37,9 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, job: &Job) {
         ui.label(medium(&job.title, BODY).color(p.strong));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| match &job.end {
             None => {
-                let text = if job.stopping {
-                    "Stopping…"
-                } else {
-                    "Cancel"
-                };
-                let stop = ui
-                    .add_enabled_ui(!job.stopping, |ui| danger_button(ui, ICON_STOP, text))
-                    .inner;
-                stop.widget_info(|| {
-                    WidgetInfo::labeled(
-                        Role::Button,
-                        !job.stopping,
-                        format!("Cancel {}", job.title),
-                    )
-                });
+                let text = if job.stopping { "Stopping…" } else { "Cancel" };
+                let stop = ui.add_enabled_ui(!job.stopping, |ui| danger_button(ui, ICON_STOP, text)).inner;
+                stop.widget_info(|| WidgetInfo::labeled(Role::Button, !job.stopping, format!("Cancel {}", job.title)));
                 if stop.clicked() {
                     cx.wishes.push(Action::Cancel(job.id).into());
                 }
@@ -82,26 +62,14 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, job: &Job) {
 pub fn bar(ui: &mut Ui, progress: &Progress, width: f32) {
     let p = palette(ui.visuals());
     let share = progress.done as f32 / progress.total.max(1) as f32;
-    let bar = ProgressBar::new(share.clamp(0.0, 1.0))
-        .desired_width(width)
-        .desired_height(6.0)
-        .fill(p.accent);
-    ui.add(bar)
-        .widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, describe(progress)));
+    let bar = ProgressBar::new(share.clamp(0.0, 1.0)).desired_width(width).desired_height(6.0).fill(p.accent);
+    ui.add(bar).widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, describe(progress)));
 }
 
 /// "120 of 300 images, 2 min left".
 pub fn describe(progress: &Progress) -> String {
-    let left = progress
-        .seconds_left
-        .map(|s| format!(", {} left", duration(s)))
-        .unwrap_or_default();
-    format!(
-        "{} of {} {}{left}",
-        thousands(progress.done),
-        thousands(progress.total),
-        progress.unit
-    )
+    let left = progress.seconds_left.map(|s| format!(", {} left", duration(s))).unwrap_or_default();
+    format!("{} of {} {}{left}", thousands(progress.done), thousands(progress.total), progress.unit)
 }
 
 /// Seconds in a person's words.
@@ -120,16 +88,8 @@ mod tests {
 
     #[test]
     fn progress_reads_like_a_sentence() {
-        let progress = Progress {
-            done: 1200,
-            total: 3000,
-            unit: "images",
-            seconds_left: Some(95.0),
-        };
+        let progress = Progress { done: 1200, total: 3000, unit: "images", seconds_left: Some(95.0) };
         assert_eq!(describe(&progress), "1,200 of 3,000 images, 2 min left");
-        assert_eq!(
-            (duration(12.2), duration(7300.0)),
-            ("12 s".into(), "2 h 1 min".into())
-        );
+        assert_eq!((duration(12.2), duration(7300.0)), ("12 s".into(), "2 h 1 min".into()));
     }
 }

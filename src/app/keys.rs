@@ -62,110 +62,31 @@ const fn control(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
-const fn row(
-    command: Command,
-    label: &'static str,
-    keys: &'static str,
-    shortcuts: &'static [KeyboardShortcut],
-) -> Row {
-    Row {
-        command,
-        label,
-        keys,
-        shortcuts,
-    }
+const fn row(command: Command, label: &'static str, keys: &'static str, shortcuts: &'static [KeyboardShortcut]) -> Row {
+    Row { command, label, keys, shortcuts }
 }
 
 /// Every command with its keys, in the order of the sheet.
 pub const TABLE: [Row; 15] = [
-    row(
-        Command::OpenQueries,
-        "Open queries",
-        "Ctrl+O",
-        &[control(Key::O)],
-    ),
-    row(
-        Command::OpenGallery,
-        "Open gallery",
-        "Ctrl+G",
-        &[control(Key::G)],
-    ),
-    row(
-        Command::OpenModel,
-        "Open model",
-        "Ctrl+M",
-        &[control(Key::M)],
-    ),
-    row(
-        Command::PreviousQuery,
-        "Previous query",
-        "↑",
-        &[plain(Key::ArrowUp)],
-    ),
-    row(
-        Command::NextQuery,
-        "Next query",
-        "↓",
-        &[plain(Key::ArrowDown)],
-    ),
-    row(
-        Command::PreviousCandidate,
-        "Previous candidate",
-        "←",
-        &[plain(Key::ArrowLeft)],
-    ),
-    row(
-        Command::NextCandidate,
-        "Next candidate",
-        "→",
-        &[plain(Key::ArrowRight)],
-    ),
-    row(
-        Command::FirstCandidate,
-        "First candidate",
-        "Home",
-        &[plain(Key::Home)],
-    ),
-    row(
-        Command::LastCandidate,
-        "Last candidate",
-        "End",
-        &[plain(Key::End)],
-    ),
-    row(
-        Command::Enlarge,
-        "Enlarge the comparison",
-        "E",
-        &[plain(Key::E)],
-    ),
-    row(
-        Command::RemoveQuery,
-        "Remove the query",
-        "Delete",
-        &[plain(Key::Delete)],
-    ),
-    row(
-        Command::Undo,
-        "Bring the removed query back",
-        "Ctrl+Z",
-        &[control(Key::Z)],
-    ),
+    row(Command::OpenQueries, "Open queries", "Ctrl+O", &[control(Key::O)]),
+    row(Command::OpenGallery, "Open gallery", "Ctrl+G", &[control(Key::G)]),
+    row(Command::OpenModel, "Open model", "Ctrl+M", &[control(Key::M)]),
+    row(Command::PreviousQuery, "Previous query", "↑", &[plain(Key::ArrowUp)]),
+    row(Command::NextQuery, "Next query", "↓", &[plain(Key::ArrowDown)]),
+    row(Command::PreviousCandidate, "Previous candidate", "←", &[plain(Key::ArrowLeft)]),
+    row(Command::NextCandidate, "Next candidate", "→", &[plain(Key::ArrowRight)]),
+    row(Command::FirstCandidate, "First candidate", "Home", &[plain(Key::Home)]),
+    row(Command::LastCandidate, "Last candidate", "End", &[plain(Key::End)]),
+    row(Command::Enlarge, "Enlarge the comparison", "E", &[plain(Key::E)]),
+    row(Command::RemoveQuery, "Remove the query", "Delete", &[plain(Key::Delete)]),
+    row(Command::Undo, "Bring the removed query back", "Ctrl+Z", &[control(Key::Z)]),
     row(Command::Training, "Training", "Ctrl+T", &[control(Key::T)]),
-    row(
-        Command::Theme,
-        "Light or dark",
-        "Ctrl+L",
-        &[control(Key::L)],
-    ),
+    row(Command::Theme, "Light or dark", "Ctrl+L", &[control(Key::L)]),
     row(
         Command::Keys,
         "This sheet",
         "F1 or ?",
-        &[
-            plain(Key::F1),
-            plain(Key::Questionmark),
-            KeyboardShortcut::new(Modifiers::SHIFT, Key::Questionmark),
-        ],
+        &[plain(Key::F1), plain(Key::Questionmark), KeyboardShortcut::new(Modifiers::SHIFT, Key::Questionmark)],
     ),
 ];
 
@@ -180,10 +101,7 @@ pub const BUILT_IN: [(&str, &str); 4] = [
 /// The row of a command.
 pub fn of(command: Command) -> &'static Row {
     // Every command has a row; a test holds the table to it.
-    TABLE
-        .iter()
-        .find(|r| r.command == command)
-        .unwrap_or(&TABLE[0])
+    TABLE.iter().find(|r| r.command == command).unwrap_or(&TABLE[0])
 }
 
 /// "Open queries (Ctrl+O)".
@@ -196,19 +114,12 @@ pub fn tooltip(command: Command) -> String {
 /// (a slider, a menu) has the keyboard and needs them itself.
 pub fn pressed(ctx: &egui::Context, arrows: bool) -> Vec<Command> {
     let is_arrow = |s: &KeyboardShortcut| {
-        matches!(
-            s.logical_key,
-            Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End
-        )
+        matches!(s.logical_key, Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End)
     };
     ctx.input_mut(|input| {
         TABLE
             .iter()
-            .filter(|row| {
-                row.shortcuts
-                    .iter()
-                    .any(|s| (arrows || !is_arrow(s)) && input.consume_shortcut(s))
-            })
+            .filter(|row| row.shortcuts.iter().any(|s| (arrows || !is_arrow(s)) && input.consume_shortcut(s)))
             .map(|row| row.command)
             .collect()
     })

@@ -2,9 +2,9 @@
 
 use egui::{Align, CentralPanel, Context, Frame, Id, Layout, Margin, Panel, ScrollArea, Ui, vec2};
 use egui_material_icons::icons::{
-    ICON_CLOSE, ICON_CLOSE_FULLSCREEN, ICON_DARK_MODE, ICON_FOLDER_OPEN, ICON_HELP, ICON_HISTORY,
-    ICON_IMAGE_SEARCH, ICON_KEYBOARD, ICON_LIGHT_MODE, ICON_MEMORY, ICON_MODEL_TRAINING,
-    ICON_OPEN_IN_FULL, ICON_PERSON_SEARCH, ICON_PHOTO_LIBRARY, ICON_SHOW_CHART, ICON_UNDO,
+    ICON_CLOSE, ICON_CLOSE_FULLSCREEN, ICON_DARK_MODE, ICON_FOLDER_OPEN, ICON_HELP, ICON_HISTORY, ICON_IMAGE_SEARCH,
+    ICON_KEYBOARD, ICON_LIGHT_MODE, ICON_MEMORY, ICON_MODEL_TRAINING, ICON_OPEN_IN_FULL, ICON_PERSON_SEARCH,
+    ICON_PHOTO_LIBRARY, ICON_SHOW_CHART, ICON_UNDO,
 };
 
 use super::keys;
@@ -18,9 +18,7 @@ use super::{compare, jobs, matches, notices, queries, training};
 /// The bar at the top, and the notices below it.
 pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
-    let frame = Frame::new()
-        .fill(p.pane)
-        .inner_margin(Margin::symmetric(14, 7));
+    let frame = Frame::new().fill(p.pane).inner_margin(Margin::symmetric(14, 7));
     Panel::top("top bar").frame(frame).show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.set_min_height(30.0);
@@ -28,40 +26,16 @@ pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.label(semibold("Rain", 17.0).color(p.strong));
             ui.add_space(10.0);
             for (sign, text, target, command) in [
-                (
-                    ICON_IMAGE_SEARCH,
-                    "Open queries…",
-                    Target::Queries,
-                    keys::Command::OpenQueries,
-                ),
-                (
-                    ICON_PHOTO_LIBRARY,
-                    "Open gallery…",
-                    Target::Gallery,
-                    keys::Command::OpenGallery,
-                ),
-                (
-                    ICON_FOLDER_OPEN,
-                    "Open model…",
-                    Target::Model,
-                    keys::Command::OpenModel,
-                ),
+                (ICON_IMAGE_SEARCH, "Open queries…", Target::Queries, keys::Command::OpenQueries),
+                (ICON_PHOTO_LIBRARY, "Open gallery…", Target::Gallery, keys::Command::OpenGallery),
+                (ICON_FOLDER_OPEN, "Open model…", Target::Model, keys::Command::OpenModel),
             ] {
-                if plain_button(ui, sign, text)
-                    .on_hover_text(keys::tooltip(command))
-                    .clicked()
-                {
+                if plain_button(ui, sign, text).on_hover_text(keys::tooltip(command)).clicked() {
                     cx.wishes.push(Wish::Ask(target));
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if icon_button(
-                    ui,
-                    ICON_HELP,
-                    &format!("Keys ({})", keys::of(keys::Command::Keys).keys),
-                )
-                .clicked()
-                {
+                if icon_button(ui, ICON_HELP, &format!("Keys ({})", keys::of(keys::Command::Keys).keys)).clicked() {
                     cx.wishes.push(Wish::ToggleKeys);
                 }
                 let (sign, name) = if ui.visuals().dark_mode {
@@ -74,32 +48,21 @@ pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
                 }
                 ui.add_space(4.0);
                 let device = cx.state.device.as_deref().unwrap_or("Starting the engine…");
-                ui.add(egui::Label::new(small(device).color(p.weak)).truncate())
-                    .on_hover_text(device);
+                ui.add(egui::Label::new(small(device).color(p.weak)).truncate()).on_hover_text(device);
                 ui.label(icon(ICON_MEMORY, 15.0).color(p.weak));
             });
         });
     });
     if !cx.state.notices.is_empty() {
-        let frame = Frame::new().fill(p.ground).inner_margin(Margin {
-            left: 8,
-            right: 8,
-            top: 8,
-            bottom: 0,
-        });
-        Panel::top("notices")
-            .frame(frame)
-            .show_separator_line(false)
-            .show(ui, |ui| notices::ui(ui, cx));
+        let frame = Frame::new().fill(p.ground).inner_margin(Margin { left: 8, right: 8, top: 8, bottom: 0 });
+        Panel::top("notices").frame(frame).show_separator_line(false).show(ui, |ui| notices::ui(ui, cx));
     }
 }
 
 /// The bar at the bottom.
 pub fn status_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
-    let frame = Frame::new()
-        .fill(p.pane)
-        .inner_margin(Margin::symmetric(14, 4));
+    let frame = Frame::new().fill(p.pane).inner_margin(Margin::symmetric(14, 4));
     Panel::bottom("status bar").frame(frame).show(ui, |ui| {
         ui.horizontal(|ui| {
             ui.set_min_height(20.0);
@@ -132,24 +95,15 @@ fn status(ui: &mut Ui, cx: &mut Cx<'_>) {
         None => "No model".into(),
     });
     parts.push(match &state.gallery {
-        Some(g) => format!(
-            "Gallery {}, {} images",
-            file_name(&g.path),
-            matches::thousands(g.entries.len() as u64)
-        ),
+        Some(g) => format!("Gallery {}, {} images", file_name(&g.path), matches::thousands(g.entries.len() as u64)),
         None => "No gallery".into(),
     });
     if let Some(job) = state.jobs.iter().find(|j| j.end.is_none()) {
-        let progress = job
-            .progress
-            .as_ref()
-            .map(|p| format!(", {}", jobs::describe(p)))
-            .unwrap_or_default();
+        let progress = job.progress.as_ref().map(|p| format!(", {}", jobs::describe(p))).unwrap_or_default();
         parts.push(format!("{}{progress}", job.title));
     }
     let text = parts.join("  ·  ");
-    ui.add(egui::Label::new(small(&text).color(p.weak)).truncate())
-        .on_hover_text(text);
+    ui.add(egui::Label::new(small(&text).color(p.weak)).truncate()).on_hover_text(text);
 }
 
 /// The panes: queries, matches above training, comparison.
@@ -157,14 +111,7 @@ pub fn workspace(ui: &mut Ui, cx: &mut Cx<'_>) {
     let gap = GAP as i8;
     let width = ui.available_width();
     let around = |left, right, top, bottom| {
-        Frame::new()
-            .inner_margin(Margin {
-                left,
-                right,
-                top,
-                bottom,
-            })
-            .fill(egui::Color32::TRANSPARENT)
+        Frame::new().inner_margin(Margin { left, right, top, bottom }).fill(egui::Color32::TRANSPARENT)
     };
     Panel::left("queries")
         .frame(around(gap, gap / 2, gap, gap))
@@ -180,9 +127,7 @@ pub fn workspace(ui: &mut Ui, cx: &mut Cx<'_>) {
         .show(ui, |ui| filled(ui, |ui| compare::ui(ui, cx)));
     let height = ui.available_height();
     if cx.view.lower_full {
-        CentralPanel::default()
-            .frame(around(gap / 2, gap / 2, gap, gap))
-            .show(ui, |ui| filled(ui, |ui| lower(ui, cx)));
+        CentralPanel::default().frame(around(gap / 2, gap / 2, gap, gap)).show(ui, |ui| filled(ui, |ui| lower(ui, cx)));
         return;
     }
     Panel::bottom("lower")
@@ -211,32 +156,19 @@ fn lower(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
     ui.horizontal(|ui| {
         let running = cx.state.jobs.iter().filter(|j| j.end.is_none()).count();
-        let jobs_title = if running > 0 {
-            format!("Jobs ({running})")
-        } else {
-            "Jobs".to_owned()
-        };
+        let jobs_title = if running > 0 { format!("Jobs ({running})") } else { "Jobs".to_owned() };
         for (tab, sign, text) in [
             (
                 Tab::Training,
-                if cx.state.run.phase.active() {
-                    ICON_MODEL_TRAINING
-                } else {
-                    ICON_SHOW_CHART
-                },
+                if cx.state.run.phase.active() { ICON_MODEL_TRAINING } else { ICON_SHOW_CHART },
                 "Training",
             ),
             (Tab::Jobs, ICON_HISTORY, jobs_title.as_str()),
         ] {
             let on = cx.view.tab == tab;
             let colour = if on { p.strong } else { p.weak };
-            let button = egui::Button::selectable(
-                on,
-                (
-                    icon(sign, 16.0).color(colour),
-                    medium(text, 13.0).color(colour),
-                ),
-            );
+            let button =
+                egui::Button::selectable(on, (icon(sign, 16.0).color(colour), medium(text, 13.0).color(colour)));
             let response = ui.add(button);
             response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, on, text));
             if response.clicked() {
@@ -263,57 +195,46 @@ fn lower(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// The sheet of keys; true when it is to be closed.
 pub fn keys_sheet(ctx: &Context) -> bool {
-    let modal = egui::Modal::new(Id::unique("keys"))
-        .frame(sheet(ctx))
-        .show(ctx, |ui| {
-            let p = palette(ui.visuals());
-            ui.set_width(400.0_f32.min(ctx.content_rect().width() - 60.0));
-            header(ui, ICON_KEYBOARD, "Keys", |ui| {
-                if icon_button(ui, ICON_CLOSE, "Close keys").clicked() {
-                    ui.close();
-                }
-            });
-            let height = (ctx.content_rect().height() - 160.0).max(120.0);
-            ScrollArea::vertical().max_height(height).show(ui, |ui| {
-                egui::Grid::new("keys")
-                    .num_columns(2)
-                    .spacing(vec2(28.0, 6.0))
-                    .min_col_width(120.0)
-                    .min_row_height(18.0)
-                    .show(ui, |ui| {
-                        let table = keys::TABLE.iter().map(|r| (r.keys, r.label));
-                        for (keys, label) in table.chain(keys::BUILT_IN) {
-                            ui.label(medium(keys, 13.0).color(p.strong));
-                            ui.label(label);
-                            ui.end_row();
-                        }
-                    });
-            });
-            ui.add_space(4.0);
-            if text_button(ui, "Close").clicked() {
+    let modal = egui::Modal::new(Id::unique("keys")).frame(sheet(ctx)).show(ctx, |ui| {
+        let p = palette(ui.visuals());
+        ui.set_width(400.0_f32.min(ctx.content_rect().width() - 60.0));
+        header(ui, ICON_KEYBOARD, "Keys", |ui| {
+            if icon_button(ui, ICON_CLOSE, "Close keys").clicked() {
                 ui.close();
             }
         });
+        let height = (ctx.content_rect().height() - 160.0).max(120.0);
+        ScrollArea::vertical().max_height(height).show(ui, |ui| {
+            egui::Grid::new("keys")
+                .num_columns(2)
+                .spacing(vec2(28.0, 6.0))
+                .min_col_width(120.0)
+                .min_row_height(18.0)
+                .show(ui, |ui| {
+                    let table = keys::TABLE.iter().map(|r| (r.keys, r.label));
+                    for (keys, label) in table.chain(keys::BUILT_IN) {
+                        ui.label(medium(keys, 13.0).color(p.strong));
+                        ui.label(label);
+                        ui.end_row();
+                    }
+                });
+        });
+        ui.add_space(4.0);
+        if text_button(ui, "Close").clicked() {
+            ui.close();
+        }
+    });
     modal.should_close()
 }
 
 /// Tells what a drop would do, while files hover over the window.
 pub fn drop_hint(ctx: &Context) {
     if !ctx.input(|i| i.raw.hovered_files.is_empty()) {
-        let painter = ctx.layer_painter(egui::LayerId::new(
-            egui::Order::Foreground,
-            Id::unique("drop"),
-        ));
+        let painter = ctx.layer_painter(egui::LayerId::new(egui::Order::Foreground, Id::unique("drop")));
         let rect = ctx.content_rect();
         painter.rect_filled(rect, 0.0, egui::Color32::from_black_alpha(190));
         let text = "Drop crops to add them as queries, or a model file to open it";
         let font = super::theme::semibold_font(22.0);
-        painter.text(
-            rect.center(),
-            egui::Align2::CENTER_CENTER,
-            text,
-            font,
-            egui::Color32::WHITE,
-        );
+        painter.text(rect.center(), egui::Align2::CENTER_CENTER, text, font, egui::Color32::WHITE);
     }
 }

@@ -1,12 +1,11 @@
 //! The ranked candidates of the selected query, as cards.
 
 use egui::{
-    Align2, Color32, ComboBox, EventFilter, FontId, Rect, Role, ScrollArea, Sense, Slider, Stroke,
-    StrokeKind, Ui, WidgetInfo, pos2, vec2,
+    Align2, Color32, ComboBox, EventFilter, FontId, Rect, Role, ScrollArea, Sense, Slider, Stroke, StrokeKind, Ui,
+    WidgetInfo, pos2, vec2,
 };
 use egui_material_icons::icons::{
-    ICON_CHECK, ICON_CLOSE, ICON_GRID_VIEW, ICON_IMAGE_SEARCH, ICON_PHOTO_LIBRARY,
-    ICON_PHOTO_SIZE_SELECT_LARGE,
+    ICON_CHECK, ICON_CLOSE, ICON_GRID_VIEW, ICON_IMAGE_SEARCH, ICON_PHOTO_LIBRARY, ICON_PHOTO_SIZE_SELECT_LARGE,
 };
 
 use super::shell::{Cx, Wish};
@@ -35,11 +34,7 @@ pub fn measure_name(measure: Measure) -> &'static str {
 
 /// A distance as text.
 pub fn distance(value: f32) -> String {
-    if value >= 10.0 {
-        format!("{value:.1}")
-    } else {
-        format!("{value:.3}")
-    }
+    if value >= 10.0 { format!("{value:.1}") } else { format!("{value:.3}") }
 }
 
 /// "same person", "different person", "identity unknown".
@@ -53,15 +48,11 @@ pub fn verdict(same: Option<bool>) -> &'static str {
 
 /// Draws the pane.
 pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    let title = cx.state.query().map_or_else(
-        || "Matches".to_owned(),
-        |q| format!("Matches for {}", q.name()),
-    );
+    let title = cx.state.query().map_or_else(|| "Matches".to_owned(), |q| format!("Matches for {}", q.name()));
     header(ui, ICON_GRID_VIEW, &title, |ui| {
         if cx.state.ranking() {
-            ui.add(egui::Spinner::new().size(14.0)).widget_info(|| {
-                WidgetInfo::labeled(Role::ProgressIndicator, true, "Ranking the gallery")
-            });
+            ui.add(egui::Spinner::new().size(14.0))
+                .widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, "Ranking the gallery"));
         }
     });
     if !ready(ui, cx) {
@@ -87,11 +78,7 @@ fn ready(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
             Some((Target::Model, "Open model…")),
         )
     } else if state.gallery.is_none() && embedding {
-        (
-            "Reading the gallery",
-            "Its images are being embedded; the Jobs tab shows how far",
-            None,
-        )
+        ("Reading the gallery", "Its images are being embedded; the Jobs tab shows how far", None)
     } else if state.gallery.is_none() {
         (
             "No gallery yet",
@@ -107,28 +94,19 @@ fn ready(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
     } else {
         return true;
     };
-    let sign = if state.gallery.is_none() {
-        ICON_PHOTO_LIBRARY
-    } else {
-        ICON_IMAGE_SEARCH
-    };
-    ScrollArea::vertical()
-        .auto_shrink(false)
-        .id_salt("empty matches")
-        .show(ui, |ui| {
-            empty(ui, sign, title, help);
-            ui.add_space(6.0);
-            if let Some((target, text)) = ask {
-                let pressed = ui
-                    .vertical_centered(|ui| main_button(ui, None, text).clicked())
-                    .inner;
-                if pressed {
-                    cx.wishes.push(Wish::Ask(target));
-                }
-            } else {
-                ui.vertical_centered(|ui| ui.add(egui::Spinner::new()));
+    let sign = if state.gallery.is_none() { ICON_PHOTO_LIBRARY } else { ICON_IMAGE_SEARCH };
+    ScrollArea::vertical().auto_shrink(false).id_salt("empty matches").show(ui, |ui| {
+        empty(ui, sign, title, help);
+        ui.add_space(6.0);
+        if let Some((target, text)) = ask {
+            let pressed = ui.vertical_centered(|ui| main_button(ui, None, text).clicked()).inner;
+            if pressed {
+                cx.wishes.push(Wish::Ask(target));
             }
-        });
+        } else {
+            ui.vertical_centered(|ui| ui.add(egui::Spinner::new()));
+        }
+    });
     false
 }
 
@@ -136,44 +114,27 @@ fn controls(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
     let settings = &cx.state.settings;
     ui.horizontal_wrapped(|ui| {
-        let combo = ComboBox::from_id_salt("top")
-            .selected_text(format!("Top {}", settings.top))
-            .width(76.0);
+        let combo = ComboBox::from_id_salt("top").selected_text(format!("Top {}", settings.top)).width(76.0);
         let top = combo.show_ui(ui, |ui| {
             for top in TOPS {
-                if ui
-                    .selectable_label(settings.top == top, format!("Top {top}"))
-                    .clicked()
-                {
+                if ui.selectable_label(settings.top == top, format!("Top {top}")).clicked() {
                     cx.wishes.push(Action::SetTop(top).into());
                 }
             }
         });
-        top.response
-            .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Number of candidates"));
+        top.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Number of candidates"));
         let name = |m| {
-            if m == Measure::Cosine {
-                "Cosine"
-            } else {
-                "Euclidean"
-            }
+            if m == Measure::Cosine { "Cosine" } else { "Euclidean" }
         };
-        let combo = ComboBox::from_id_salt("measure")
-            .selected_text(name(settings.measure))
-            .width(96.0);
+        let combo = ComboBox::from_id_salt("measure").selected_text(name(settings.measure)).width(96.0);
         let measure = combo.show_ui(ui, |ui| {
             for m in [Measure::Cosine, Measure::Euclidean] {
-                if ui
-                    .selectable_label(settings.measure == m, name(m))
-                    .clicked()
-                {
+                if ui.selectable_label(settings.measure == m, name(m)).clicked() {
                     cx.wishes.push(Action::SetMeasure(m).into());
                 }
             }
         });
-        measure
-            .response
-            .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Distance measure"));
+        measure.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Distance measure"));
         let mut shown = settings.ground_truth;
         if ui
             .checkbox(&mut shown, "Show ground truth")
@@ -186,8 +147,7 @@ fn controls(ui: &mut Ui, cx: &mut Cx<'_>) {
         if ui.available_size_before_wrap().x < 130.0 {
             ui.end_row();
         }
-        ui.label(icon(ICON_PHOTO_SIZE_SELECT_LARGE, 16.0).color(p.weak))
-            .on_hover_text("Card size");
+        ui.label(icon(ICON_PHOTO_SIZE_SELECT_LARGE, 16.0).color(p.weak)).on_hover_text("Card size");
         let mut card = settings.card;
         let slider = ui.add(Slider::new(&mut card, 72.0..=200.0).show_value(false));
         slider.widget_info(|| WidgetInfo::slider(true, f64::from(card), "Card size"));
@@ -205,12 +165,7 @@ fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
         if cx.state.settings.ground_truth && known > 0 {
             let same = shown.iter().filter(|c| c.same == Some(true)).count();
             pill(ui, ICON_CHECK, &format!("{same} same"), p.same);
-            pill(
-                ui,
-                ICON_CLOSE,
-                &format!("{} different", known - same),
-                p.other,
-            );
+            pill(ui, ICON_CLOSE, &format!("{} different", known - same), p.other);
         }
         let first = match result.first_same {
             _ if !cx.state.settings.ground_truth => String::new(),
@@ -229,12 +184,7 @@ fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
 fn cards(ui: &mut Ui, cx: &mut Cx<'_>, result: &SearchResult) {
     let candidates = cx.state.candidates();
     if candidates.is_empty() {
-        empty(
-            ui,
-            ICON_IMAGE_SEARCH,
-            "No candidates",
-            "The gallery holds no usable image",
-        );
+        empty(ui, ICON_IMAGE_SEARCH, "No candidates", "The gallery holds no usable image");
         return;
     }
     // The slider sets the wanted width; cards then stretch so that a row fills the pane.
@@ -251,32 +201,25 @@ fn cards(ui: &mut Ui, cx: &mut Cx<'_>, result: &SearchResult) {
     let rows = candidates.len().div_ceil(columns);
     ui.spacing_mut().item_spacing = vec2(GAP, GAP);
     let query = cx.state.query();
-    ScrollArea::vertical()
-        .auto_shrink(false)
-        .id_salt("cards")
-        .content_margin(3.0)
-        .show_rows(ui, size.y, rows, |ui, range| {
+    ScrollArea::vertical().auto_shrink(false).id_salt("cards").content_margin(3.0).show_rows(
+        ui,
+        size.y,
+        rows,
+        |ui, range| {
             for row in range {
                 ui.horizontal(|ui| {
-                    for (i, c) in candidates
-                        .iter()
-                        .enumerate()
-                        .skip(row * columns)
-                        .take(columns)
-                    {
+                    for (i, c) in candidates.iter().enumerate().skip(row * columns).take(columns) {
                         if let (Some(entry), Some(query)) = (cx.state.entry(c), query) {
                             self::card(ui, cx, result, query, i, c, entry, size, image);
                         }
                     }
                 });
             }
-        });
+        },
+    );
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one call, all of it what a card shows"
-)]
+#[expect(clippy::too_many_arguments, reason = "one call, all of it what a card shows")]
 fn card(
     ui: &mut Ui,
     cx: &mut Cx<'_>,
@@ -293,11 +236,7 @@ fn card(
     let truth = cx.state.settings.ground_truth;
     let same = candidate.same.filter(|_| truth);
     let name = {
-        let (rank, measure, d) = (
-            candidate.rank,
-            measure_name(result.measure),
-            distance(candidate.distance),
-        );
+        let (rank, measure, d) = (candidate.rank, measure_name(result.measure), distance(candidate.distance));
         if truth {
             format!("Rank {rank}, {measure} {d}, {}", verdict(same))
         } else {
@@ -307,11 +246,7 @@ fn card(
     let chosen = cx.state.candidate == index;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &name));
     if response.has_focus() {
-        let filter = EventFilter {
-            horizontal_arrows: true,
-            vertical_arrows: true,
-            ..Default::default()
-        };
+        let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
         ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
         cx.view.arrows_at = Some(response.id);
     }
@@ -333,95 +268,43 @@ fn card(
         Some(false) => p.other,
         None => tint(p.pane, p.weak, 0.4),
     };
-    ui.painter().rect_filled(
-        rect,
-        8.0,
-        if response.hovered() {
-            p.hover
-        } else {
-            p.raised
-        },
-    );
+    ui.painter().rect_filled(rect, 8.0, if response.hovered() { p.hover } else { p.raised });
     let picture = Rect::from_min_size(rect.min + vec2(MAT, MAT), image);
     draw(ui, picture, &cx.thumbs.file(&entry.path), 5.0);
-    ui.painter()
-        .rect_stroke(picture, 5.0, Stroke::new(2.0, colour), StrokeKind::Outside);
+    ui.painter().rect_stroke(picture, 5.0, Stroke::new(2.0, colour), StrokeKind::Outside);
     if chosen {
-        ui.painter().rect_stroke(
-            rect.expand(1.5),
-            9.0,
-            Stroke::new(2.0, p.accent),
-            StrokeKind::Middle,
-        );
+        ui.painter().rect_stroke(rect.expand(1.5), 9.0, Stroke::new(2.0, p.accent), StrokeKind::Middle);
     } else if response.has_focus() {
-        ui.painter()
-            .rect_stroke(rect, 8.0, Stroke::new(1.5, p.accent), StrokeKind::Middle);
+        ui.painter().rect_stroke(rect, 8.0, Stroke::new(1.5, p.accent), StrokeKind::Middle);
     }
 
     let painter = ui.painter();
-    let rank = painter.layout_no_wrap(
-        candidate.rank.to_string(),
-        semibold_font(SMALL),
-        Color32::WHITE,
-    );
-    let badge = Rect::from_min_size(
-        picture.min + vec2(3.0, 3.0),
-        vec2(rank.size().x + 10.0, 18.0),
-    );
+    let rank = painter.layout_no_wrap(candidate.rank.to_string(), semibold_font(SMALL), Color32::WHITE);
+    let badge = Rect::from_min_size(picture.min + vec2(3.0, 3.0), vec2(rank.size().x + 10.0, 18.0));
     painter.rect_filled(badge, 4.0, Color32::from_black_alpha(185));
     painter.galley(badge.center() - rank.size() / 2.0, rank, Color32::WHITE);
     if let Some(same) = same {
         let sign = if same { ICON_CHECK } else { ICON_CLOSE };
-        let badge = Rect::from_min_size(
-            pos2(picture.right() - 21.0, picture.top() + 3.0),
-            vec2(18.0, 18.0),
-        );
+        let badge = Rect::from_min_size(pos2(picture.right() - 21.0, picture.top() + 3.0), vec2(18.0, 18.0));
         painter.rect_filled(badge, 4.0, colour);
-        painter.text(
-            badge.center(),
-            Align2::CENTER_CENTER,
-            sign.codepoint,
-            icon_font(14.0),
-            p.pane,
-        );
+        painter.text(badge.center(), Align2::CENTER_CENTER, sign.codepoint, icon_font(14.0), p.pane);
     }
     let y = picture.bottom() + FOOT / 2.0;
     let text = distance(candidate.distance);
-    painter.text(
-        pos2(picture.left(), y),
-        Align2::LEFT_CENTER,
-        text,
-        semibold_font(13.0),
-        p.strong,
-    );
+    painter.text(pos2(picture.left(), y), Align2::LEFT_CENTER, text, semibold_font(13.0), p.strong);
     if entry.camera != UNKNOWN {
         let camera = format!("C{}", entry.camera);
-        painter.text(
-            pos2(picture.right(), y),
-            Align2::RIGHT_CENTER,
-            camera,
-            FontId::proportional(SMALL),
-            p.weak,
-        );
+        painter.text(pos2(picture.right(), y), Align2::RIGHT_CENTER, camera, FontId::proportional(SMALL), p.weak);
     }
     response.on_hover_ui(|ui| {
         ui.label(file_name(&entry.path));
-        ui.label(format!(
-            "Rank {} by {} {:.4}",
-            candidate.rank,
-            measure_name(result.measure),
-            candidate.distance
-        ));
+        ui.label(format!("Rank {} by {} {:.4}", candidate.rank, measure_name(result.measure), candidate.distance));
         if entry.camera != UNKNOWN {
             ui.label(format!("Camera {}", entry.camera));
         }
         if truth && entry.identity != UNKNOWN && query.info.identity != UNKNOWN {
             let sign = if same == Some(true) { "✓" } else { "✗" };
-            ui.label(format!(
-                "{sign} Identity {}, {}",
-                entry.identity,
-                verdict(same)
-            ));
+            ui.label(format!("{sign} Identity {}, {}", entry.identity, verdict(same)));
         }
     });
 }
@@ -449,9 +332,6 @@ mod tests {
             (thousands(7), thousands(15_913), thousands(1_000_000)),
             ("7".into(), "15,913".into(), "1,000,000".into())
         );
-        assert_eq!(
-            (distance(0.1714), distance(27.31)),
-            ("0.171".into(), "27.3".into())
-        );
+        assert_eq!((distance(0.1714), distance(27.31)), ("0.171".into(), "27.3".into()));
     }
 }

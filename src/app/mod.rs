@@ -73,14 +73,9 @@ pub fn run(device: DeviceChoice, demo: Option<Demo>) -> Result<()> {
         if let Some(demo) = demo {
             engine.send(Command::OpenModel { path: demo.model });
             engine.send(Command::OpenGallery { path: demo.gallery });
-            engine.send(Command::AddQueries {
-                paths: vec![demo.queries],
-            });
+            engine.send(Command::AddQueries { paths: vec![demo.queries] });
         }
-        let settings = cc
-            .storage
-            .and_then(|s| eframe::get_value(s, SETTINGS))
-            .unwrap_or_default();
+        let settings = cc.storage.and_then(|s| eframe::get_value(s, SETTINGS)).unwrap_or_default();
         let events = engine.events().clone();
         let send = Box::new(move |command| engine.send(command));
         let app = App::new(events, send, Some(dialogs::system_picker())).with_settings(settings);

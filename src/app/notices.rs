@@ -58,15 +58,12 @@ fn card(ui: &mut Ui, cx: &mut Cx<'_>, notice: &Notice) {
                 }
             });
         });
-        ScrollArea::vertical()
-            .max_height(96.0)
-            .id_salt(notice.id)
-            .show(ui, |ui| {
-                ui.set_width(ui.available_width());
-                ui.add(egui::Label::new(&notice.message).wrap());
-                for line in notice.details.iter().take(200) {
-                    ui.add(egui::Label::new(small(line).color(p.weak)).wrap());
-                }
-            });
+        ScrollArea::vertical().max_height(96.0).id_salt(notice.id).show(ui, |ui| {
+            ui.set_width(ui.available_width());
+            ui.add(egui::Label::new(&notice.message).wrap());
+            for line in notice.details.iter().take(200) {
+                ui.add(egui::Label::new(small(line).color(p.weak)).wrap());
+            }
+        });
     });
 }

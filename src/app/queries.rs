@@ -1,12 +1,9 @@
 //! The list of queries.
 
 use egui::{
-    Align2, EventFilter, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo,
-    pos2, vec2,
+    Align2, EventFilter, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
-use egui_material_icons::icons::{
-    ICON_ADD, ICON_CHECK, ICON_CLOSE, ICON_DELETE, ICON_IMAGE_SEARCH, ICON_LIST,
-};
+use egui_material_icons::icons::{ICON_ADD, ICON_CHECK, ICON_CLOSE, ICON_DELETE, ICON_IMAGE_SEARCH, ICON_LIST};
 
 use super::keys;
 use super::shell::{Cx, Wish};
@@ -21,21 +18,13 @@ const ROW: f32 = 66.0;
 /// Draws the list.
 pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let count = cx.state.queries.len();
-    let title = if count == 0 {
-        "Queries".to_owned()
-    } else {
-        format!("Queries ({count})")
-    };
+    let title = if count == 0 { "Queries".to_owned() } else { format!("Queries ({count})") };
     header(ui, ICON_LIST, &title, |ui| {
         if icon_button(ui, ICON_ADD, "Add queries…").clicked() {
             cx.wishes.push(Wish::Ask(Target::Queries));
         }
         if let Some(query) = cx.state.query() {
-            let name = format!(
-                "Remove query {} ({})",
-                query.name(),
-                keys::of(keys::Command::RemoveQuery).keys
-            );
+            let name = format!("Remove query {} ({})", query.name(), keys::of(keys::Command::RemoveQuery).keys);
             if icon_button(ui, ICON_DELETE, &name).clicked() {
                 cx.wishes.push(Action::RemoveQuery(query.info.id).into());
             }
@@ -43,20 +32,11 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     ui.add_space(4.0);
     if count == 0 {
-        empty(
-            ui,
-            ICON_IMAGE_SEARCH,
-            "No queries yet",
-            "Drop blurred crops here, or press Ctrl+O",
-        );
+        empty(ui, ICON_IMAGE_SEARCH, "No queries yet", "Drop blurred crops here, or press Ctrl+O");
         return;
     }
     ui.spacing_mut().item_spacing.y = 4.0;
-    let selected = cx
-        .state
-        .queries
-        .iter()
-        .position(|q| Some(q.info.id) == cx.state.selected);
+    let selected = cx.state.queries.iter().position(|q| Some(q.info.id) == cx.state.selected);
     let mut area = ScrollArea::vertical().auto_shrink(false);
     // A selection moved by key is brought into view; a scroll by hand is left alone.
     if cx.reveal
@@ -91,21 +71,11 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
         Some(false) => ", rank 1 is a different person",
         None => "",
     };
-    response.widget_info(|| {
-        WidgetInfo::selected(
-            Role::ListBoxOption,
-            true,
-            selected,
-            format!("Query {name}{verdict}"),
-        )
-    });
+    response
+        .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, format!("Query {name}{verdict}")));
     if response.has_focus() {
         // The arrows move the selection, not the keyboard focus.
-        let filter = EventFilter {
-            horizontal_arrows: true,
-            vertical_arrows: true,
-            ..Default::default()
-        };
+        let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
         ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
         cx.view.arrows_at = Some(response.id);
     }
@@ -125,8 +95,7 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
     if selected || response.has_focus() {
         let strength = if response.has_focus() { 1.0 } else { 0.55 };
         let stroke = Stroke::new(1.0 + strength * 0.5, tint(p.pane, p.accent, strength));
-        ui.painter()
-            .rect_stroke(rect, 6.0, stroke, StrokeKind::Inside);
+        ui.painter().rect_stroke(rect, 6.0, stroke, StrokeKind::Inside);
     }
     let thumb = Rect::from_min_size(rect.min + vec2(6.0, 5.0), vec2(30.0, ROW - 10.0));
     let picture = cx.thumbs.memory(ui.ctx(), &query.info.image, true);
@@ -144,9 +113,7 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
     line(
         rect.top() + 15.0,
         shorten(&name, |text| {
-            let galley =
-                ui.painter()
-                    .layout_no_wrap(text.to_owned(), semibold_font(BODY), p.strong);
+            let galley = ui.painter().layout_no_wrap(text.to_owned(), semibold_font(BODY), p.strong);
             left + galley.size().x <= right
         }),
         semibold_font(BODY),
@@ -157,44 +124,19 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
         (-1, identity) => format!("Identity {identity}"),
         (camera, _) => format!("Camera {camera}"),
     };
-    line(
-        rect.top() + 33.0,
-        second,
-        FontId::proportional(SMALL),
-        p.text,
-    );
-    line(
-        rect.top() + 50.0,
-        format!("{width}×{height} px"),
-        FontId::proportional(SMALL),
-        p.weak,
-    );
+    line(rect.top() + 33.0, second, FontId::proportional(SMALL), p.text);
+    line(rect.top() + 50.0, format!("{width}×{height} px"), FontId::proportional(SMALL), p.weak);
 
     if let Some(same) = rank1 {
-        let (sign, colour) = if same {
-            (ICON_CHECK, p.same)
-        } else {
-            (ICON_CLOSE, p.other)
-        };
+        let (sign, colour) = if same { (ICON_CHECK, p.same) } else { (ICON_CLOSE, p.other) };
         let centre = pos2(rect.right() - 19.0, rect.top() + 18.0);
-        ui.painter()
-            .circle_filled(centre, 10.0, tint(p.pane, colour, 0.18));
-        ui.painter().text(
-            centre,
-            Align2::CENTER_CENTER,
-            sign.codepoint,
-            icon_font(14.0),
-            colour,
-        );
+        ui.painter().circle_filled(centre, 10.0, tint(p.pane, colour, 0.18));
+        ui.painter().text(centre, Align2::CENTER_CENTER, sign.codepoint, icon_font(14.0), colour);
     }
     response.on_hover_ui(|ui| {
         ui.label(query.info.path.display().to_string());
         if let Some(same) = rank1 {
-            let text = if same {
-                "✓ Rank 1 is the same person"
-            } else {
-                "✗ Rank 1 is a different person"
-            };
+            let text = if same { "✓ Rank 1 is the same person" } else { "✗ Rank 1 is a different person" };
             ui.label(egui::RichText::new(text).font(medium_font(SMALL)));
         }
     });

@@ -110,11 +110,7 @@ pub struct App {
 
 impl App {
     /// A window over an engine. Without a `picker` a path is typed or dropped.
-    pub fn new(
-        events: Receiver<Event>,
-        send: Box<dyn Fn(Command)>,
-        picker: Option<Picker>,
-    ) -> Self {
+    pub fn new(events: Receiver<Event>, send: Box<dyn Fn(Command)>, picker: Option<Picker>) -> Self {
         Self {
             state: ViewState::default(),
             thumbs: Thumbs::default(),
@@ -148,13 +144,7 @@ impl App {
     }
 
     fn take_drops(&mut self, ctx: &Context) {
-        let paths: Vec<PathBuf> = ctx.input(|i| {
-            i.raw
-                .dropped_files
-                .iter()
-                .map(|f| f.path().to_path_buf())
-                .collect()
-        });
+        let paths: Vec<PathBuf> = ctx.input(|i| i.raw.dropped_files.iter().map(|f| f.path().to_path_buf()).collect());
         if paths.is_empty() {
             return;
         }
@@ -165,15 +155,10 @@ impl App {
             return self.answered(target, paths, ctx);
         }
         let folder = |p: &PathBuf| p.is_dir();
-        let weights = |p: &PathBuf| {
-            p.extension()
-                .is_some_and(|e| e.eq_ignore_ascii_case("safetensors"))
-        };
+        let weights = |p: &PathBuf| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
         let wish = match paths.as_slice() {
             [one] if weights(one) => Action::OpenModel(one.clone()),
-            [one] if self.state.gallery.is_none() && folder(one) => {
-                Action::OpenGallery(one.clone())
-            }
+            [one] if self.state.gallery.is_none() && folder(one) => Action::OpenGallery(one.clone()),
             _ => Action::AddQueries(paths),
         };
         self.fulfil(wish.into(), ctx);
@@ -205,20 +190,14 @@ impl App {
                 self.state.act(action, &mut commands);
                 commands.into_iter().for_each(&self.send);
             }
-            Wish::Ask(target) => {
-                self.view.sheet = Some(PathSheet::open(target, self.picker.as_ref(), ctx))
-            }
+            Wish::Ask(target) => self.view.sheet = Some(PathSheet::open(target, self.picker.as_ref(), ctx)),
             Wish::Enlarge => self.view.large = !self.view.large && self.state.query().is_some(),
             Wish::ShowTraining => {
                 self.view.tab = Tab::Training;
                 self.view.focus_form = true;
             }
             Wish::ToggleTheme => {
-                ctx.set_theme(if ctx.theme() == Theme::Dark {
-                    Theme::Light
-                } else {
-                    Theme::Dark
-                });
+                ctx.set_theme(if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark });
             }
             Wish::ToggleKeys => self.view.keys = !self.view.keys,
         }
@@ -274,10 +253,7 @@ impl App {
                 // A small window, or a large zoom: scroll rather than cut off.
                 ScrollArea::both().auto_shrink(false).show(ui, |ui| {
                     let (rect, _) = ui.allocate_exact_size(size.max(LEAST), egui::Sense::hover());
-                    workspace(
-                        &mut ui.new_child(egui::UiBuilder::new().max_rect(rect)),
-                        &mut cx,
-                    );
+                    workspace(&mut ui.new_child(egui::UiBuilder::new().max_rect(rect)), &mut cx);
                 });
             }
         });

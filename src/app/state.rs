@@ -12,8 +12,7 @@ use image::RgbImage;
 use crate::data::dataset::Broken;
 use crate::engine::command::{Command, JobId, Measure, QueryId};
 use crate::engine::event::{
-    Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo,
-    SearchResult,
+    Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
 use crate::train::config::RunConfig;
 
@@ -217,12 +216,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            top: 10,
-            measure: Measure::Cosine,
-            ground_truth: true,
-            card: 104.0,
-        }
+        Self { top: 10, measure: Measure::Cosine, ground_truth: true, card: 104.0 }
     }
 }
 
@@ -235,10 +229,7 @@ impl ViewState {
 
     /// The candidates to show for the query being looked at.
     pub fn candidates(&self) -> &[Candidate] {
-        let all = self
-            .query()
-            .and_then(|q| q.result.as_ref())
-            .map_or(&[][..], |r| &r.candidates);
+        let all = self.query().and_then(|q| q.result.as_ref()).map_or(&[][..], |r| &r.candidates);
         &all[..all.len().min(self.settings.top)]
     }
 
@@ -271,9 +262,7 @@ impl ViewState {
             Event::GalleryOpened(gallery) => self.gallery_opened(gallery, send),
             Event::QueryAdded(query) => self.query_added(query, send),
             Event::QueryRemoved(id) => self.query_removed(id, send),
-            Event::QueriesSkipped(broken) => {
-                self.skipped("Open queries", "could not be used as a query", &broken)
-            }
+            Event::QueriesSkipped(broken) => self.skipped("Open queries", "could not be used as a query", &broken),
             Event::Searched(result) => self.searched(result, send),
             Event::Reconstructed { query, image } => {
                 if let Some(q) = self.queries.iter_mut().find(|q| q.info.id == query) {
@@ -286,14 +275,7 @@ impl ViewState {
                 if kind == JobKind::Train {
                     self.run.started(job);
                 }
-                let new = Job {
-                    id: job,
-                    kind,
-                    title,
-                    progress: None,
-                    end: None,
-                    stopping: false,
-                };
+                let new = Job { id: job, kind, title, progress: None, end: None, stopping: false };
                 self.jobs.insert(0, new);
             }
             Event::JobProgress { job, progress } => {
@@ -344,9 +326,7 @@ impl ViewState {
             Action::RemoveQuery(query) => self.remove(query, send),
             Action::UndoRemove => {
                 if let Some(removed) = self.removed.pop() {
-                    send.push(Command::AddQueries {
-                        paths: vec![removed.path.clone()],
-                    });
+                    send.push(Command::AddQueries { paths: vec![removed.path.clone()] });
                     self.restoring.push(removed);
                     self.undoable = None;
                 }
@@ -366,17 +346,9 @@ impl ViewState {
             }
             Action::SetGroundTruth(show) => self.settings.ground_truth = show,
             Action::SetCard(width) => self.settings.card = width,
-            Action::Train {
-                config,
-                run,
-                resume,
-            } => {
+            Action::Train { config, run, resume } => {
                 self.run.asked(run.clone());
-                send.push(Command::Train {
-                    config,
-                    run,
-                    resume,
-                });
+                send.push(Command::Train { config, run, resume });
             }
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
@@ -401,19 +373,9 @@ impl ViewState {
     ) {
         let (title, message) = (title.into(), message.into());
         // The same trouble twice is one card.
-        self.notices
-            .retain(|n| n.message != message || n.title != title);
+        self.notices.retain(|n| n.message != message || n.title != title);
         self.next_notice += 1;
-        self.notices.insert(
-            0,
-            Notice {
-                id: self.next_notice,
-                gravity,
-                title,
-                message,
-                details,
-            },
-        );
+        self.notices.insert(0, Notice { id: self.next_notice, gravity, title, message, details });
         self.notices.truncate(20);
     }
 
@@ -438,24 +400,14 @@ impl ViewState {
         self.gallery = Some(gallery);
         self.forget_rankings();
         self.candidate = 0;
-        self.skipped(
-            "Open gallery",
-            "could not be used as a gallery image",
-            &broken,
-        );
+        self.skipped("Open gallery", "could not be used as a gallery image", &broken);
         self.refresh(send);
     }
 
     fn query_added(&mut self, info: QueryInfo, send: &mut Vec<Command>) {
         let id = info.id;
         let back = self.restoring.iter().position(|r| r.path == info.path);
-        let query = Query {
-            info,
-            result: None,
-            asked: 0,
-            reconstruction: None,
-            reconstructing: false,
-        };
+        let query = Query { info, result: None, asked: 0, reconstruction: None, reconstructing: false };
         match back {
             Some(i) => {
                 let at = self.restoring.remove(i).at.min(self.queries.len());
@@ -504,10 +456,7 @@ impl ViewState {
             self.candidate = 0;
         }
         if !self.searching.contains(&id)
-            && let Some(q) = self
-                .queries
-                .iter_mut()
-                .find(|q| q.info.id == id && q.result.is_none())
+            && let Some(q) = self.queries.iter_mut().find(|q| q.info.id == id && q.result.is_none())
         {
             q.asked = 0;
         }
@@ -521,10 +470,7 @@ impl ViewState {
         if self.queries.is_empty() {
             return;
         }
-        let at = self
-            .queries
-            .iter()
-            .position(|q| Some(q.info.id) == self.selected);
+        let at = self.queries.iter().position(|q| Some(q.info.id) == self.selected);
         let to = at.map_or(0, |at| step.along(at, self.queries.len()));
         self.select(self.queries[to].info.id, send);
     }
@@ -566,16 +512,9 @@ impl ViewState {
             if !searching.contains(&q.info.id) {
                 searching.push(q.info.id);
             }
-            send.push(Command::Search {
-                query: q.info.id,
-                top,
-                measure,
-            });
+            send.push(Command::Search { query: q.info.id, top, measure });
         };
-        if let Some(q) = self
-            .queries
-            .iter_mut()
-            .find(|q| Some(q.info.id) == selected)
+        if let Some(q) = self.queries.iter_mut().find(|q| Some(q.info.id) == selected)
             && q.asked < want
         {
             ask(q, &mut self.searching);
@@ -606,20 +545,14 @@ impl ViewState {
             1 => format!("1 file {problem} and was skipped"),
             n => format!("{n} files {problem} and were skipped"),
         };
-        let details = broken
-            .iter()
-            .map(|b| format!("{}: {}", b.path.display(), b.reason))
-            .collect();
+        let details = broken.iter().map(|b| format!("{}: {}", b.path.display(), b.reason)).collect();
         self.notify(Gravity::Note, title, message, details);
     }
 }
 
 /// The last part of a path, for a label.
 pub fn file_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 #[cfg(test)]

@@ -39,13 +39,9 @@ impl Target {
             Target::Model => "A model file written by Rain (.safetensors)",
             Target::Gallery => "A folder of sharp images; sub-folders are read too",
             Target::Queries => "An image, or a folder of images",
-            Target::TrainData => {
-                "A folder in the Market-1501 or VIPeR layout, or with a sub-folder a person"
-            }
+            Target::TrainData => "A folder in the Market-1501 or VIPeR layout, or with a sub-folder a person",
             Target::TrainWeights => "ResNet weights with torchvision names (.safetensors or .pth)",
-            Target::TrainRun => {
-                "A folder that does not exist yet; it will hold checkpoints and history"
-            }
+            Target::TrainRun => "A folder that does not exist yet; it will hold checkpoints and history",
             Target::Resume => "The folder of a run that was stopped",
         }
     }

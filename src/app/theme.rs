@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use egui::{
-    Color32, Context, CornerRadius, CursorIcon, FontData, FontDefinitions, FontFamily, FontId,
-    Margin, RichText, Shadow, Stroke, TextStyle, Theme, Visuals, vec2,
+    Color32, Context, CornerRadius, CursorIcon, FontData, FontDefinitions, FontFamily, FontId, Margin, RichText,
+    Shadow, Stroke, TextStyle, Theme, Visuals, vec2,
 };
 use egui_material_icons::MaterialIcon;
 
@@ -69,13 +69,7 @@ const DARK: Palette = Palette {
     on_accent: rgb(0x08121E),
     same: rgb(0x2FC294),
     other: rgb(0xEE7A3B),
-    series: [
-        rgb(0x5AB4E9),
-        rgb(0xE6A21A),
-        rgb(0x2FC294),
-        rgb(0xEE7A3B),
-        rgb(0xD38ABB),
-    ],
+    series: [rgb(0x5AB4E9), rgb(0xE6A21A), rgb(0x2FC294), rgb(0xEE7A3B), rgb(0xD38ABB)],
 };
 
 const LIGHT: Palette = Palette {
@@ -92,13 +86,7 @@ const LIGHT: Palette = Palette {
     on_accent: rgb(0xFFFFFF),
     same: rgb(0x0B7351),
     other: rgb(0xAE400A),
-    series: [
-        rgb(0x1B78B8),
-        rgb(0x8F6200),
-        rgb(0x0B7351),
-        rgb(0xAE400A),
-        rgb(0x9C4785),
-    ],
+    series: [rgb(0x1B78B8), rgb(0x8F6200), rgb(0x0B7351), rgb(0xAE400A), rgb(0x9C4785)],
 };
 
 /// The colours that go with these visuals.
@@ -122,30 +110,17 @@ pub fn install(ctx: &Context) {
 fn install_fonts(ctx: &Context) {
     let mut fonts = FontDefinitions::default();
     for (name, bytes) in [
-        (
-            "inter",
-            &include_bytes!("../../assets/fonts/Inter-Regular.otf")[..],
-        ),
-        (
-            "inter-medium",
-            &include_bytes!("../../assets/fonts/Inter-Medium.otf")[..],
-        ),
-        (
-            "inter-semibold",
-            &include_bytes!("../../assets/fonts/Inter-SemiBold.otf")[..],
-        ),
+        ("inter", &include_bytes!("../../assets/fonts/Inter-Regular.otf")[..]),
+        ("inter-medium", &include_bytes!("../../assets/fonts/Inter-Medium.otf")[..]),
+        ("inter-semibold", &include_bytes!("../../assets/fonts/Inter-SemiBold.otf")[..]),
     ] {
-        fonts
-            .font_data
-            .insert(name.into(), Arc::new(FontData::from_static(bytes)));
+        fonts.font_data.insert(name.into(), Arc::new(FontData::from_static(bytes)));
     }
     let proportional = fonts.families.entry(FontFamily::Proportional).or_default();
     proportional.insert(0, "inter".into());
     let fallback = proportional.clone();
     let mut family = |name: &str, first: &str| {
-        let list = std::iter::once(first.to_owned())
-            .chain(fallback.iter().cloned())
-            .collect();
+        let list = std::iter::once(first.to_owned()).chain(fallback.iter().cloned()).collect();
         fonts.families.insert(FontFamily::Name(name.into()), list);
     };
     family("medium", "inter-medium");
@@ -186,18 +161,8 @@ fn set_style(style: &mut egui::Style, p: &Palette) {
     v.window_stroke = Stroke::new(1.0, p.line);
     v.window_corner_radius = CornerRadius::same(10);
     v.menu_corner_radius = CornerRadius::same(8);
-    v.popup_shadow = Shadow {
-        offset: [0, 6],
-        blur: 18,
-        spread: 0,
-        color: Color32::from_black_alpha(70),
-    };
-    v.window_shadow = Shadow {
-        offset: [0, 10],
-        blur: 32,
-        spread: 0,
-        color: Color32::from_black_alpha(110),
-    };
+    v.popup_shadow = Shadow { offset: [0, 6], blur: 18, spread: 0, color: Color32::from_black_alpha(70) };
+    v.window_shadow = Shadow { offset: [0, 10], blur: 32, spread: 0, color: Color32::from_black_alpha(110) };
     v.selection.bg_fill = tint(p.pane, p.accent, 0.28);
     v.selection.stroke = Stroke::new(1.0, p.accent);
     v.hyperlink_color = p.accent;
@@ -210,12 +175,7 @@ fn set_style(style: &mut egui::Style, p: &Palette) {
     for (state, fill, text, line) in [
         (&mut states.noninteractive, p.pane, p.text, p.line),
         (&mut states.inactive, p.raised, p.text, p.line),
-        (
-            &mut states.hovered,
-            p.hover,
-            p.strong,
-            tint(p.line, p.weak, 0.6),
-        ),
+        (&mut states.hovered, p.hover, p.strong, tint(p.line, p.weak, 0.6)),
         // Also the look of a widget that has the keyboard: the accent makes the focus visible.
         (&mut states.active, p.hover, p.strong, p.accent),
         (&mut states.open, p.hover, p.strong, p.line),
@@ -284,18 +244,10 @@ mod tests {
         for p in [&DARK, &LIGHT] {
             for ground in [p.ground, p.pane, p.raised] {
                 for text in [p.text, p.weak, p.strong, p.accent, p.same, p.other] {
-                    assert!(
-                        contrast(text, ground) >= 4.5,
-                        "{text:?} on {ground:?}: {}",
-                        contrast(text, ground)
-                    );
+                    assert!(contrast(text, ground) >= 4.5, "{text:?} on {ground:?}: {}", contrast(text, ground));
                 }
                 for curve in p.series {
-                    assert!(
-                        contrast(curve, ground) >= 3.0,
-                        "{curve:?} on {ground:?}: {}",
-                        contrast(curve, ground)
-                    );
+                    assert!(contrast(curve, ground) >= 3.0, "{curve:?} on {ground:?}: {}", contrast(curve, ground));
                 }
             }
             assert!(contrast(p.on_accent, p.accent) >= 4.5);

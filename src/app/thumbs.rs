@@ -107,10 +107,7 @@ impl Thumbs {
             return Picture::Broken(reason.clone());
         }
         if self.asked.len() < IN_FLIGHT && self.asked.insert(path.to_path_buf()) {
-            self.requests.push(Command::Thumbnail {
-                path: path.to_path_buf(),
-                max_side: MAX_SIDE,
-            });
+            self.requests.push(Command::Thumbnail { path: path.to_path_buf(), max_side: MAX_SIDE });
         }
         Picture::Waiting
     }
@@ -125,11 +122,7 @@ impl Thumbs {
             ctx.request_repaint();
             return Picture::Waiting;
         }
-        let options = if crisp {
-            TextureOptions::NEAREST
-        } else {
-            TextureOptions::LINEAR
-        };
+        let options = if crisp { TextureOptions::NEAREST } else { TextureOptions::LINEAR };
         self.upload(ctx, key.clone(), image, options, Some(image.clone()));
         self.find(&key).unwrap_or(Picture::Waiting)
     }
@@ -137,10 +130,7 @@ impl Thumbs {
     fn find(&mut self, key: &Key) -> Option<Picture> {
         let entry = self.entries.get_mut(key)?;
         entry.used = self.frame;
-        Some(Picture::Ready {
-            texture: entry.texture.id(),
-            size: entry.size,
-        })
+        Some(Picture::Ready { texture: entry.texture.id(), size: entry.size })
     }
 
     fn upload(
@@ -167,13 +157,7 @@ impl Thumbs {
         let colours = ColorImage::from_rgb(texture_size, pixels.as_raw());
         let texture = ctx.load_texture("picture", colours, options);
         let bytes = texture_size[0] * texture_size[1] * 4;
-        let entry = Entry {
-            texture,
-            size,
-            bytes,
-            used: self.frame,
-            _source: source,
-        };
+        let entry = Entry { texture, size, bytes, used: self.frame, _source: source };
         self.bytes += bytes;
         if let Some(old) = self.entries.insert(key, entry) {
             self.bytes -= old.bytes;
@@ -186,12 +170,8 @@ impl Thumbs {
         if self.bytes <= BUDGET {
             return;
         }
-        let mut ages: Vec<(u64, Key)> = self
-            .entries
-            .iter()
-            .filter(|(_, e)| e.used + 1 < self.frame)
-            .map(|(k, e)| (e.used, k.clone()))
-            .collect();
+        let mut ages: Vec<(u64, Key)> =
+            self.entries.iter().filter(|(_, e)| e.used + 1 < self.frame).map(|(k, e)| (e.used, k.clone())).collect();
         ages.sort_by_key(|(used, _)| *used);
         for (_, key) in ages {
             // An eighth more than needed, so that a scroll does not sort the cache in every frame.
@@ -260,9 +240,6 @@ mod tests {
         thumbs.begin_frame(&ctx);
         thumbs.begin_frame(&ctx);
         assert!(thumbs.bytes <= BUDGET, "{}", thumbs.bytes);
-        assert_eq!(
-            thumbs.bytes,
-            thumbs.entries.values().map(|e| e.bytes).sum::<usize>()
-        );
+        assert_eq!(thumbs.bytes, thumbs.entries.values().map(|e| e.bytes).sum::<usize>());
     }
 }

@@ -2,8 +2,8 @@
 
 use egui::{Align, ComboBox, Layout, Role, ScrollArea, Ui, WidgetInfo, vec2};
 use egui_material_icons::icons::{
-    ICON_CHECK, ICON_CLOSE, ICON_DOWNLOAD_DONE, ICON_HOURGLASS_TOP, ICON_MODEL_TRAINING,
-    ICON_PAUSE, ICON_PLAY_ARROW, ICON_RESTART_ALT, ICON_RULE, ICON_STOP, ICON_TUNE,
+    ICON_CHECK, ICON_CLOSE, ICON_DOWNLOAD_DONE, ICON_HOURGLASS_TOP, ICON_MODEL_TRAINING, ICON_PAUSE, ICON_PLAY_ARROW,
+    ICON_RESTART_ALT, ICON_RULE, ICON_STOP, ICON_TUNE,
 };
 
 use super::compare::NOT_EVIDENCE;
@@ -15,8 +15,7 @@ use super::state::{Action, Field, Phase, Run, TrainForm, file_name};
 use super::target::Target;
 use super::theme::{BODY, SMALL, medium, palette, semibold, small};
 use super::widgets::{
-    Caption, caption, danger_button, main_button, number_field, path_field, pill, plain_button,
-    text_button,
+    Caption, caption, danger_button, main_button, number_field, path_field, pill, plain_button, text_button,
 };
 use crate::engine::event::Progress;
 use crate::train::config::RunConfig;
@@ -36,54 +35,40 @@ fn form(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
     let busy = cx.state.run.phase.active();
     let focus = std::mem::take(&mut cx.view.focus_form);
-    ScrollArea::vertical()
-        .auto_shrink(false)
-        .id_salt("train form")
-        .show(ui, |ui| {
-            ui.horizontal_wrapped(|ui| {
-                ui.label(semibold("New run", 14.0).color(p.strong));
-                ui.label(small(cx.view.form.describe()).color(p.weak));
-            });
-            ui.add_space(2.0);
-            let columns = if ui.available_width() > 620.0 { 2 } else { 1 };
-            let enter = ui.columns(columns, |slots| {
-                let left = paths(&mut slots[0], &mut cx.view.form, cx.wishes, focus);
-                figures(&mut slots[columns - 1], &mut cx.view.form) || left
-            });
-            ui.add_space(6.0);
-            ui.horizontal_wrapped(|ui| {
-                let start = ui.add_enabled_ui(!busy, |ui| {
-                    main_button(ui, Some(ICON_PLAY_ARROW), "Start training")
-                });
-                if (start.inner.clicked() || (enter && !busy))
-                    && let Some((config, run)) = cx.view.form.submit()
-                {
-                    cx.view.new_run = false;
-                    cx.wishes.push(
-                        Action::Train {
-                            config,
-                            run,
-                            resume: false,
-                        }
-                        .into(),
-                    );
-                }
-                let resume = ui.add_enabled_ui(!busy, |ui| {
-                    plain_button(ui, ICON_RESTART_ALT, "Resume a run…")
-                });
-                if resume.inner.clicked() {
-                    cx.wishes.push(Wish::Ask(Target::Resume));
-                }
-                if cx.state.run.exists() && text_button(ui, "Back to the run").clicked() {
-                    cx.view.new_run = false;
-                }
-                if busy {
-                    ui.label(small("A run is in progress; stop it to start another").color(p.weak));
-                } else if !cx.view.form.problems.is_empty() {
-                    ui.label(small("✗ Not started: mend the marked fields").color(p.other));
-                }
-            });
+    ScrollArea::vertical().auto_shrink(false).id_salt("train form").show(ui, |ui| {
+        ui.horizontal_wrapped(|ui| {
+            ui.label(semibold("New run", 14.0).color(p.strong));
+            ui.label(small(cx.view.form.describe()).color(p.weak));
         });
+        ui.add_space(2.0);
+        let columns = if ui.available_width() > 620.0 { 2 } else { 1 };
+        let enter = ui.columns(columns, |slots| {
+            let left = paths(&mut slots[0], &mut cx.view.form, cx.wishes, focus);
+            figures(&mut slots[columns - 1], &mut cx.view.form) || left
+        });
+        ui.add_space(6.0);
+        ui.horizontal_wrapped(|ui| {
+            let start = ui.add_enabled_ui(!busy, |ui| main_button(ui, Some(ICON_PLAY_ARROW), "Start training"));
+            if (start.inner.clicked() || (enter && !busy))
+                && let Some((config, run)) = cx.view.form.submit()
+            {
+                cx.view.new_run = false;
+                cx.wishes.push(Action::Train { config, run, resume: false }.into());
+            }
+            let resume = ui.add_enabled_ui(!busy, |ui| plain_button(ui, ICON_RESTART_ALT, "Resume a run…"));
+            if resume.inner.clicked() {
+                cx.wishes.push(Wish::Ask(Target::Resume));
+            }
+            if cx.state.run.exists() && text_button(ui, "Back to the run").clicked() {
+                cx.view.new_run = false;
+            }
+            if busy {
+                ui.label(small("A run is in progress; stop it to start another").color(p.weak));
+            } else if !cx.view.form.problems.is_empty() {
+                ui.label(small("✗ Not started: mend the marked fields").color(p.other));
+            }
+        });
+    });
 }
 
 /// The preset and the paths; true when Enter was pressed in a field.
@@ -92,10 +77,7 @@ fn paths(ui: &mut Ui, form: &mut TrainForm, wishes: &mut Vec<Wish>, focus: bool)
     presets(ui, form);
     let problems = form.problems.clone();
     let mut field = |name, value: &mut String, hint, which, target, focus| {
-        let problem = problems
-            .iter()
-            .find(|(f, _)| *f == which)
-            .map(|(_, reason)| reason.as_str());
+        let problem = problems.iter().find(|(f, _)| *f == which).map(|(_, reason)| reason.as_str());
         let pressed = path_field(ui, name, value, hint, problem, focus);
         if pressed.browse {
             wishes.push(Wish::Ask(target));
@@ -103,32 +85,11 @@ fn paths(ui: &mut Ui, form: &mut TrainForm, wishes: &mut Vec<Wish>, focus: bool)
         pressed.enter
     };
     let hint = "Market-1501, VIPeR, or a folder a person";
-    let data = field(
-        "Data folder",
-        &mut form.data,
-        hint,
-        Field::Data,
-        Target::TrainData,
-        focus,
-    );
+    let data = field("Data folder", &mut form.data, hint, Field::Data, Target::TrainData, focus);
     let hint = "Optional: safetensors or .pth";
-    let weights = field(
-        "Initial weights",
-        &mut form.weights,
-        hint,
-        Field::Weights,
-        Target::TrainWeights,
-        false,
-    );
+    let weights = field("Initial weights", &mut form.weights, hint, Field::Weights, Target::TrainWeights, false);
     let hint = "Checkpoints and history go here";
-    let run = field(
-        "Run folder",
-        &mut form.run,
-        hint,
-        Field::Run,
-        Target::TrainRun,
-        false,
-    );
+    let run = field("Run folder", &mut form.run, hint, Field::Run, Target::TrainRun, false);
     data || weights || run
 }
 
@@ -138,9 +99,7 @@ fn presets(ui: &mut Ui, form: &mut TrainForm) {
         ui.spacing_mut().item_spacing.y = 3.0;
         ui.label(medium("Preset", SMALL).color(p.weak));
         let width = ui.available_width() - 8.0;
-        let combo = ComboBox::from_id_salt("preset")
-            .selected_text(form.preset.as_str())
-            .width(width);
+        let combo = ComboBox::from_id_salt("preset").selected_text(form.preset.as_str()).width(width);
         let mut chosen = None;
         let response = combo.show_ui(ui, |ui| {
             for name in preset::names() {
@@ -149,9 +108,7 @@ fn presets(ui: &mut Ui, form: &mut TrainForm) {
                 }
             }
         });
-        response
-            .response
-            .widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Preset"));
+        response.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Preset"));
         if let Some(name) = chosen.filter(|n| *n != form.preset) {
             form.choose(name);
         }
@@ -167,10 +124,7 @@ fn figures(ui: &mut Ui, form: &mut TrainForm) -> bool {
     let problems = form.problems.clone();
     let mut enter = false;
     let mut field = |ui: &mut Ui, name, value: &mut String, which| {
-        let problem = problems
-            .iter()
-            .find(|(f, _)| *f == which)
-            .map(|(_, reason)| reason.as_str());
+        let problem = problems.iter().find(|(f, _)| *f == which).map(|(_, reason)| reason.as_str());
         enter |= number_field(ui, name, value, problem).enter;
     };
     ui.columns(2, |c| {
@@ -178,18 +132,8 @@ fn figures(ui: &mut Ui, form: &mut TrainForm) -> bool {
         field(&mut c[1], "Learning rate", &mut form.rate, Field::Rate);
     });
     ui.columns(2, |c| {
-        field(
-            &mut c[0],
-            "Persons in a batch (P)",
-            &mut form.identities,
-            Field::Identities,
-        );
-        field(
-            &mut c[1],
-            "Images of each person (K)",
-            &mut form.images,
-            Field::Images,
-        );
+        field(&mut c[0], "Persons in a batch (P)", &mut form.identities, Field::Identities);
+        field(&mut c[1], "Images of each person (K)", &mut form.images, Field::Images);
     });
     ui.columns(2, |c| field(&mut c[0], "Seed", &mut form.seed, Field::Seed));
     enter
@@ -197,20 +141,17 @@ fn figures(ui: &mut Ui, form: &mut TrainForm) -> bool {
 
 fn run(ui: &mut Ui, cx: &mut Cx<'_>) {
     head(ui, cx);
-    ScrollArea::vertical()
-        .auto_shrink(false)
-        .id_salt("run")
-        .show(ui, |ui| {
-            let run = &cx.state.run;
-            let columns = curves::layout(ui.available_width());
-            let rows = 4_usize.div_ceil(columns) as f32;
-            let height = ((ui.available_height() - 4.0) / rows).clamp(160.0, 320.0);
-            curves::ui(ui, &mut cx.view.curves, run, columns, height);
-            ui.add_space(4.0);
-            verdicts(ui, run);
-            samples(ui, cx);
-            notes(ui, run);
-        });
+    ScrollArea::vertical().auto_shrink(false).id_salt("run").show(ui, |ui| {
+        let run = &cx.state.run;
+        let columns = curves::layout(ui.available_width());
+        let rows = 4_usize.div_ceil(columns) as f32;
+        let height = ((ui.available_height() - 4.0) / rows).clamp(160.0, 320.0);
+        curves::ui(ui, &mut cx.view.curves, run, columns, height);
+        ui.add_space(4.0);
+        verdicts(ui, run);
+        samples(ui, cx);
+        notes(ui, run);
+    });
 }
 
 /// Status, progress, pace and buttons: always in view.
@@ -222,28 +163,18 @@ fn head(ui: &mut Ui, cx: &mut Cx<'_>) {
             Phase::None | Phase::Starting => (ICON_HOURGLASS_TOP, "Starting", p.accent),
             Phase::Training => (ICON_MODEL_TRAINING, "Training", p.accent),
             Phase::Validating { .. } => (ICON_RULE, "Validating", p.accent),
-            Phase::Stopping => (
-                ICON_HOURGLASS_TOP,
-                "Stopping, writing a checkpoint",
-                p.other,
-            ),
+            Phase::Stopping => (ICON_HOURGLASS_TOP, "Stopping, writing a checkpoint", p.other),
             Phase::Stopped => (ICON_PAUSE, "Stopped", p.weak),
             Phase::Finished => (ICON_CHECK, "Finished", p.same),
             Phase::Failed => (ICON_CLOSE, "Failed", p.other),
         };
         pill(ui, sign, text, colour);
-        ui.label(medium(file_name(&run.folder), BODY).color(p.strong))
-            .on_hover_text(run.folder.display().to_string());
+        ui.label(medium(file_name(&run.folder), BODY).color(p.strong)).on_hover_text(run.folder.display().to_string());
         ui.label(small(pace(cx)).color(p.weak));
         buttons(ui, cx);
     });
     if run.total_steps > 0 {
-        let progress = Progress {
-            done: run.step,
-            total: run.total_steps,
-            unit: "steps",
-            seconds_left: None,
-        };
+        let progress = Progress { done: run.step, total: run.total_steps, unit: "steps", seconds_left: None };
         ui.scope(|ui| {
             ui.spacing_mut().interact_size.y = 8.0;
             bar(ui, &progress, ui.available_width());
@@ -256,31 +187,18 @@ fn pace(cx: &Cx<'_>) -> String {
     let run = &cx.state.run;
     let mut parts = Vec::new();
     if run.total_steps > 0 {
-        parts.push(format!(
-            "step {} of {}",
-            thousands(run.step),
-            thousands(run.total_steps)
-        ));
+        parts.push(format!("step {} of {}", thousands(run.step), thousands(run.total_steps)));
     }
     if let Phase::Validating { done, total } = run.phase {
-        parts.push(format!(
-            "ranking the held-out persons, {done} of {total} images"
-        ));
+        parts.push(format!("ranking the held-out persons, {done} of {total} images"));
     } else if let Some(last) = run.last() {
         parts.push(format!("epoch {:.1}", last.epoch));
         if run.phase.active() {
             parts.push(format!("{:.0} images a second", last.images_per_second));
         }
     }
-    let job = cx
-        .state
-        .jobs
-        .iter()
-        .find(|j| Some(j.id) == run.job && j.end.is_none());
-    if let Some(left) = job
-        .and_then(|j| j.progress.as_ref())
-        .and_then(|p| p.seconds_left)
-    {
+    let job = cx.state.jobs.iter().find(|j| Some(j.id) == run.job && j.end.is_none());
+    if let Some(left) = job.and_then(|j| j.progress.as_ref()).and_then(|p| p.seconds_left) {
         parts.push(format!("{} left", duration(left)));
     }
     parts.join("  ·  ")
@@ -291,9 +209,7 @@ fn buttons(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         if run.phase.active() {
             let enabled = run.phase != Phase::Stopping && run.job.is_some();
-            let stop = ui
-                .add_enabled_ui(enabled, |ui| danger_button(ui, ICON_STOP, "Stop"))
-                .inner;
+            let stop = ui.add_enabled_ui(enabled, |ui| danger_button(ui, ICON_STOP, "Stop")).inner;
             if let (true, Some(job)) = (stop.clicked(), run.job) {
                 cx.wishes.push(Action::Cancel(job).into());
             }
@@ -318,12 +234,7 @@ fn buttons(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// Going on with the run in a folder.
 pub fn resume(run: std::path::PathBuf) -> Wish {
-    Action::Train {
-        config: Box::new(RunConfig::default()),
-        run,
-        resume: true,
-    }
-    .into()
+    Action::Train { config: Box::new(RunConfig::default()), run, resume: true }.into()
 }
 
 /// What the run trains, and its newest validation figures.
@@ -335,23 +246,11 @@ fn verdicts(ui: &mut Ui, run: &Run) {
     let Some(v) = run.validation.last() else {
         return;
     };
-    let best = run
-        .validation
-        .iter()
-        .map(|v| v.rank1)
-        .fold(f64::NEG_INFINITY, f64::max);
-    let rates: Vec<String> = v
-        .by_rate
-        .iter()
-        .map(|f| format!("{:.1} at r = {}", f.rank1, f.rate))
-        .collect();
+    let best = run.validation.iter().map(|v| v.rank1).fold(f64::NEG_INFINITY, f64::max);
+    let rates: Vec<String> = v.by_rate.iter().map(|f| format!("{:.1} at r = {}", f.rank1, f.rate)).collect();
     ui.horizontal_wrapped(|ui| {
         ui.label(medium(format!("Validation rank-1 {:.1} %", v.rank1), SMALL).color(p.strong));
-        let text = format!(
-            "(best {best:.1})  ·  mAP {:.1} %  ·  {}",
-            v.map,
-            rates.join(", ")
-        );
+        let text = format!("(best {best:.1})  ·  mAP {:.1} %  ·  {}", v.map, rates.join(", "));
         ui.label(small(text).color(p.weak));
     });
 }
@@ -380,17 +279,7 @@ fn strip(ui: &mut Ui, cx: &mut Cx<'_>, sample: &SampleImages) {
     let thumbs = &mut *cx.thumbs;
     let mut show = |ui: &mut Ui, image, title, line, border| {
         let picture = thumbs.memory(ui.ctx(), image, false);
-        caption(
-            ui,
-            size,
-            &picture,
-            &Caption {
-                title,
-                line,
-                border,
-            },
-        )
-        .on_hover_text(file_name(&sample.path));
+        caption(ui, size, &picture, &Caption { title, line, border }).on_hover_text(file_name(&sample.path));
     };
     let room = vec2(4.0 * size.x + 18.0, size.y + 56.0);
     ui.allocate_ui_with_layout(room, Layout::left_to_right(Align::TOP), |ui| {

@@ -57,14 +57,18 @@ fn bundled() -> Result<Demo> {
     let beside = executable.iter().flat_map(|path| path.ancestors().skip(1).map(Path::to_path_buf));
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let roots = beside.chain([source, PathBuf::from(".")]);
-    let found = roots.map(|root| in_folder(&root)).find(|demo| {
-        demo.model.is_file() && demo.gallery.is_dir() && demo.queries.is_dir()
-    });
+    let found = roots
+        .map(|root| in_folder(&root))
+        .find(|demo| demo.model.is_file() && demo.gallery.is_dir() && demo.queries.is_dir());
     found.ok_or_else(|| {
         let expected = in_folder(Path::new("."));
         Error::file(
             &expected.model,
-            format!("the demo's files (this one, {} and {}) were not found", expected.gallery.display(), expected.queries.display()),
+            format!(
+                "the demo's files (this one, {} and {}) were not found",
+                expected.gallery.display(),
+                expected.queries.display()
+            ),
             "Run `rain demo` in the folder of Rain's source code",
         )
     })

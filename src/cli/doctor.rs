@@ -36,7 +36,11 @@ pub fn run(args: &DoctorArgs, device: DeviceChoice) -> Result<()> {
         return if errors.within(&bounds) {
             Ok(())
         } else {
-            Err(Error::file(path, format!("is not reproduced: the errors above go beyond the bounds {}", json!(bounds)), "Report it with this output and the processor's name"))
+            Err(Error::file(
+                path,
+                format!("is not reproduced: the errors above go beyond the bounds {}", json!(bounds)),
+                "Report it with this output and the processor's name",
+            ))
         };
     }
     let folder = tempfile::tempdir().map_err(|e| Error::io("create", std::env::temp_dir(), e))?;
@@ -47,9 +51,11 @@ pub fn run(args: &DoctorArgs, device: DeviceChoice) -> Result<()> {
         let (errors, bounds) = isa.with(|| golden::replay(&file))?;
         checks.push((isa.name(), errors, errors.within(&bounds)));
     }
-    let display = if super::has_display() { "available" } else { "none: the window cannot open, everything else works" };
+    let display =
+        if super::has_display() { "available" } else { "none: the window cannot open, everything else works" };
     if args.json {
-        let checks: serde_json::Map<_, _> = checks.iter().map(|(isa, errors, ok)| ((*isa).into(), json!({"errors": errors, "ok": ok}))).collect();
+        let checks: serde_json::Map<_, _> =
+            checks.iter().map(|(isa, errors, ok)| ((*isa).into(), json!({"errors": errors, "ok": ok}))).collect();
         print_json(&json!({
             "version": env!("CARGO_PKG_VERSION"),
             "device": describe(&device),
@@ -59,18 +65,33 @@ pub fn run(args: &DoctorArgs, device: DeviceChoice) -> Result<()> {
             "self_check": checks,
         }))?;
     } else {
-        print(&format!("Rain        {} ({} {})", env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH))?;
+        print(&format!(
+            "Rain        {} ({} {})",
+            env!("CARGO_PKG_VERSION"),
+            std::env::consts::OS,
+            std::env::consts::ARCH
+        ))?;
         print(&format!("Device      {}", describe(&device)))?;
-        print(&format!("Kernels     {} in use; RAIN_ISA={} would force one", Isa::current().name(), Isa::available().iter().map(|i| i.name()).collect::<Vec<_>>().join("|")))?;
+        print(&format!(
+            "Kernels     {} in use; RAIN_ISA={} would force one",
+            Isa::current().name(),
+            Isa::available().iter().map(|i| i.name()).collect::<Vec<_>>().join("|")
+        ))?;
         print("CUDA        not in this build")?;
         print(&format!("Display     {display}"))?;
         for (isa, errors, ok) in &checks {
             let verdict = if *ok { "right" } else { "WRONG" };
-            print(&format!("Self-check  {isa}: {verdict} (relative error of the gradients {:.1e}, of three training steps {:.1e})", errors.grad, errors.last))?;
+            print(&format!(
+                "Self-check  {isa}: {verdict} (relative error of the gradients {:.1e}, of three training steps {:.1e})",
+                errors.grad, errors.last
+            ))?;
         }
     }
     match checks.iter().find(|(_, _, ok)| !ok) {
         None => Ok(()),
-        Some((isa, ..)) => Err(Error::input(format!("The {isa} kernels give wrong numbers on this processor"), "Use RAIN_ISA=portable, and report it with the processor's name")),
+        Some((isa, ..)) => Err(Error::input(
+            format!("The {isa} kernels give wrong numbers on this processor"),
+            "Use RAIN_ISA=portable, and report it with the processor's name",
+        )),
     }
 }

@@ -42,12 +42,8 @@ pub struct PedestriansArgs {
 /// # Errors
 /// Those of [`render_crowd`], and [`Error::Io`] where standard output is closed.
 pub fn run(args: &PedestriansArgs) -> Result<()> {
-    let settings = CrowdSettings {
-        identities: args.identities,
-        cameras: args.cameras,
-        images: args.images,
-        seed: args.seed,
-    };
+    let settings =
+        CrowdSettings { identities: args.identities, cameras: args.cameras, images: args.images, seed: args.seed };
     let start = Instant::now();
     let mut shown = start;
     // A terminal gets one line that changes; a log file a line now and then.

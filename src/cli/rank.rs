@@ -55,12 +55,9 @@ pub(super) fn run(args: &RankArgs) -> Result<()> {
     let rule = if args.keep_same_camera { SameCamera::Keep } else { SameCamera::LeaveOut };
     let labels = |side: &'_ Features| (side.identity.clone(), side.camera.clone());
     let ((qi, qc), (gi, gc)) = (labels(&query), labels(&gallery));
-    let figures = score_all(
-        Labels { identity: &qi, camera: &qc },
-        Labels { identity: &gi, camera: &gc },
-        rule,
-        |q| comparer.distances(query.matrix.row(q)),
-    )?;
+    let figures = score_all(Labels { identity: &qi, camera: &qc }, Labels { identity: &gi, camera: &gc }, rule, |q| {
+        comparer.distances(query.matrix.row(q))
+    })?;
     if args.json {
         let cmc: serde_json::Map<_, _> =
             RANKS.iter().zip(figures.cmc).map(|(rank, share)| (rank.to_string(), json!(share))).collect();

@@ -97,7 +97,8 @@ pub(super) fn no_crop(broken: &[Broken]) -> Error {
     match broken {
         [] => Error::input("There is no image to work on", remedy),
         [first, rest @ ..] => {
-            let others = if rest.is_empty() { String::new() } else { format!(" ({} more files failed too)", rest.len()) };
+            let others =
+                if rest.is_empty() { String::new() } else { format!(" ({} more files failed too)", rest.len()) };
             Error::file(&first.path, format!("{}{others}", first.reason.trim_end_matches('.')), remedy)
         }
     }

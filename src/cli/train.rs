@@ -65,10 +65,7 @@ pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
         (run, outcome)
     } else {
         let config = settings(args)?;
-        let run = args
-            .run
-            .clone()
-            .unwrap_or_else(|| free_folder(&config.preset));
+        let run = args.run.clone().unwrap_or_else(|| free_folder(&config.preset));
         let outcome = trainer::run(config, &run, &device, &mut observer);
         (run, outcome)
     };
@@ -132,20 +129,13 @@ fn change_settings(run: &Path, assignments: &[String]) -> Result<()> {
 fn free_folder(preset: &str) -> PathBuf {
     let name = if preset.is_empty() { "run" } else { preset };
     let numbered = (1u32..).map(|n| Path::new("runs").join(format!("{name}-{n}")));
-    numbered
-        .into_iter()
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| "runs/run".into())
+    numbered.into_iter().find(|path| !path.exists()).unwrap_or_else(|| "runs/run".into())
 }
 
 fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |c: char| c.is_alphanumeric() || "/._-+".contains(c);
-    if text.chars().all(plain) {
-        text
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// The first Ctrl+C asks the run to stop; the second ends the program.
@@ -158,12 +148,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
         }
         eprintln!("\nStopping after this step; press Ctrl+C again to end at once…");
     })
-    .map_err(|e| {
-        Error::input(
-            format!("Ctrl+C cannot be caught: {e}"),
-            "Start Rain from another terminal",
-        )
-    })?;
+    .map_err(|e| Error::input(format!("Ctrl+C cannot be caught: {e}"), "Start Rain from another terminal"))?;
     Ok(stop)
 }
 
@@ -227,14 +212,7 @@ impl Console {
 impl Observer for Console {
     fn event(&mut self, event: TrainEvent) {
         match event {
-            TrainEvent::Started {
-                run,
-                step,
-                total_steps,
-                steps_per_epoch,
-                summary,
-                ..
-            } => {
+            TrainEvent::Started { run, step, total_steps, steps_per_epoch, summary, .. } => {
                 (self.step, self.total_steps) = (step, total_steps);
                 self.say(&summary);
                 let from = match step {
@@ -248,9 +226,7 @@ impl Observer for Console {
             }
             TrainEvent::Step(record) => {
                 self.step = record.step;
-                let left = self
-                    .pace
-                    .left(self.total_steps - record.step.min(self.total_steps));
+                let left = self.pace.left(self.total_steps - record.step.min(self.total_steps));
                 let line = progress_line(&record, self.total_steps, left);
                 self.show(&line, record.step >= self.total_steps);
             }
@@ -273,11 +249,7 @@ impl Observer for Console {
     }
 
     fn breathe(&mut self) -> Flow {
-        if self.stop.load(Ordering::Relaxed) {
-            Flow::Stop
-        } else {
-            Flow::Continue
-        }
+        if self.stop.load(Ordering::Relaxed) { Flow::Stop } else { Flow::Continue }
     }
 }
 
@@ -296,12 +268,7 @@ impl Pace {
             return None;
         };
         self.steps += 1;
-        Some(
-            began
-                .elapsed()
-                .div_f64(f64::from(self.steps))
-                .mul_f64(steps as f64),
-        )
+        Some(began.elapsed().div_f64(f64::from(self.steps)).mul_f64(steps as f64))
     }
 }
 
@@ -357,9 +324,7 @@ mod tests {
 
     #[test]
     fn options_override_the_preset_and_set_overrides_both() {
-        let args = parse(
-            "--data d --preset demo --format viper --init w.pth --set optim.lr=1 --set data.root=e",
-        );
+        let args = parse("--data d --preset demo --format viper --init w.pth --set optim.lr=1 --set data.root=e");
         let config = settings(&args.unwrap()).unwrap();
         assert_eq!((config.preset.as_str(), config.optim.lr), ("demo", 1.0));
         assert_eq!(config.data.format, Some(Format::Viper));
@@ -388,19 +353,9 @@ mod tests {
 
     #[test]
     fn lines_say_what_there_is_to_know() {
-        let record = StepRecord {
-            step: 7,
-            total: 2.5,
-            images_per_second: 40.0,
-            ..Default::default()
-        };
+        let record = StepRecord { step: 7, total: 2.5, images_per_second: 40.0, ..Default::default() };
         let line = progress_line(&record, 60, Some(Duration::from_secs(3725)));
-        for part in [
-            "step 7/60",
-            "total 2.500",
-            "40.0 images/s",
-            "1 h 02 min left",
-        ] {
+        for part in ["step 7/60", "total 2.500", "40.0 images/s", "1 h 02 min left"] {
             assert!(line.contains(part), "{line}");
         }
         assert_eq!(in_words(Duration::from_secs(61)), "1 min 01 s");

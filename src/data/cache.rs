@@ -31,14 +31,7 @@ impl ImageCache {
     pub fn new(photos: Arc<Vec<Photo>>, height: usize, width: usize, budget: usize) -> Self {
         let kept = photos.iter().map(|_| OnceLock::new()).collect();
         let room = AtomicUsize::new(budget / (3 * height * width).max(1));
-        Self {
-            photos,
-            height,
-            width,
-            kept,
-            room,
-            broken: Mutex::default(),
-        }
+        Self { photos, height, width, kept, room, broken: Mutex::default() }
     }
 
     /// An image at the cache's size; nothing where its file is broken or `index` is outside the list.
@@ -51,10 +44,7 @@ impl ImageCache {
             Ok(image) => {
                 let image = Arc::new(image);
                 let claim = |room: usize| room.checked_sub(1);
-                if self
-                    .room
-                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim)
-                    .is_ok()
+                if self.room.fetch_update(Ordering::Relaxed, Ordering::Relaxed, claim).is_ok()
                     && kept.set(Some(image.clone())).is_err()
                 {
                     // Another thread was faster with the same image.
@@ -65,10 +55,7 @@ impl ImageCache {
             Err(error) => {
                 if kept.set(None).is_ok() {
                     let broken = image_io::broken(&photo.path, &error);
-                    self.broken
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .push(broken);
+                    self.broken.lock().unwrap_or_else(PoisonError::into_inner).push(broken);
                 }
                 None
             }
@@ -77,8 +64,7 @@ impl ImageCache {
 
     /// The files found broken since the last call, sorted by path.
     pub fn take_broken(&self) -> Vec<Broken> {
-        let mut broken =
-            mem::take(&mut *self.broken.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut broken = mem::take(&mut *self.broken.lock().unwrap_or_else(PoisonError::into_inner));
         broken.sort_by(|a, b| a.path.cmp(&b.path));
         broken
     }

@@ -41,9 +41,7 @@ pub struct Broken {
 }
 
 /// A published layout that Rain can read.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum Format {
     /// `bounding_box_train`, `query`, `bounding_box_test` with `0002_c1s1_000451_03.jpg` names.

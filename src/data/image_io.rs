@@ -78,10 +78,7 @@ pub fn broken(path: &Path, error: &Error) -> Broken {
         Error::File { problem, .. } | Error::Input { problem, .. } => problem.clone(),
         other => other.to_string(),
     };
-    Broken {
-        path: path.to_path_buf(),
-        reason,
-    }
+    Broken { path: path.to_path_buf(), reason }
 }
 
 /// Resizes to `height` x `width` pixels: bilinear, and antialiased when shrinking (the filter widens with the factor).
@@ -97,24 +94,14 @@ pub fn resize(image: &RgbImage, height: usize, width: usize) -> RgbImage {
     let mut out = RgbImage::new(width, height);
     let options = ResizeOptions::new().resize_alg(ResizeAlg::Convolution(FilterType::Bilinear));
     let resized = (|| {
-        let source = ImageRef::new(
-            image.width(),
-            image.height(),
-            image.as_raw(),
-            PixelType::U8x3,
-        )
-        .ok()?;
+        let source = ImageRef::new(image.width(), image.height(), image.as_raw(), PixelType::U8x3).ok()?;
         let mut target = Image::from_slice_u8(width, height, &mut out, PixelType::U8x3).ok()?;
-        RESIZER
-            .with_borrow_mut(|r| r.resize(&source, &mut target, &options))
-            .ok()
+        RESIZER.with_borrow_mut(|r| r.resize(&source, &mut target, &options)).ok()
     })();
     match resized {
         Some(()) => out,
         // The same filter, slower; its only use is that nothing here can fail.
-        None => {
-            image::imageops::resize(image, width, height, image::imageops::FilterType::Triangle)
-        }
+        None => image::imageops::resize(image, width, height, image::imageops::FilterType::Triangle),
     }
 }
 
@@ -129,12 +116,7 @@ pub fn normalise(image: &RgbImage) -> Vec<f32> {
 pub fn normalise_into(image: &RgbImage, out: &mut Vec<f32>) {
     out.reserve(image.as_raw().len());
     for (c, table) in NORMALISED.iter().enumerate() {
-        out.extend(
-            image
-                .as_raw()
-                .chunks_exact(3)
-                .map(|p| table[usize::from(p[c])]),
-        );
+        out.extend(image.as_raw().chunks_exact(3).map(|p| table[usize::from(p[c])]));
     }
 }
 
@@ -142,11 +124,7 @@ pub fn normalise_into(image: &RgbImage, out: &mut Vec<f32>) {
 /// Where `planar` is too short the rest stays black.
 pub fn denormalise(planar: &[f32], height: usize, width: usize) -> RgbImage {
     let mut out = RgbImage::new(width as u32, height as u32);
-    for (c, plane) in planar
-        .chunks_exact((height * width).max(1))
-        .take(3)
-        .enumerate()
-    {
+    for (c, plane) in planar.chunks_exact((height * width).max(1)).take(3).enumerate() {
         for (pixel, v) in out.chunks_exact_mut(3).zip(plane) {
             // `as` saturates, and makes 0 of NaN.
             pixel[c] = ((v * DEVIATION[c] + MEAN[c]) * 255.0).round() as u8;
@@ -161,9 +139,7 @@ pub fn denormalise(planar: &[f32], height: usize, width: usize) -> RgbImage {
 /// [`Error::Io`] where the folder cannot be written to or the disk is full.
 pub fn save_png(image: &RgbImage, path: &Path) -> Result<()> {
     let mut bytes = Cursor::new(Vec::new());
-    image
-        .write_to(&mut bytes, ImageFormat::Png)
-        .map_err(|e| Error::io("write", path, io::Error::other(e)))?;
+    image.write_to(&mut bytes, ImageFormat::Png).map_err(|e| Error::io("write", path, io::Error::other(e)))?;
     write_atomic(path, |file| file.write_all(bytes.get_ref()))
 }
 
@@ -172,26 +148,14 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     let failed = |e| Error::io("read", path, e);
     let about = fs::metadata(path).map_err(failed)?;
     let refused = if about.is_dir() {
-        Some((
-            "is a folder, not an image".to_string(),
-            "Name an image file",
-        ))
+        Some(("is a folder, not an image".to_string(), "Name an image file"))
     } else if !about.is_file() {
-        Some((
-            "is a device or a pipe, not an image file".to_string(),
-            "Name an image file",
-        ))
+        Some(("is a device or a pipe, not an image file".to_string(), "Name an image file"))
     } else if about.len() == 0 {
-        Some((
-            "the file is empty".to_string(),
-            "Copy it again from its source",
-        ))
+        Some(("the file is empty".to_string(), "Copy it again from its source"))
     } else if about.len() > MOST_BYTES {
         let mib = about.len() >> 20;
-        Some((
-            format!("the file is {mib} MiB large, too large for a crop"),
-            "Cut the person out of it and save that",
-        ))
+        Some((format!("the file is {mib} MiB large, too large for a crop"), "Cut the person out of it and save that"))
     } else {
         None
     };
@@ -200,9 +164,7 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     }
     let mut bytes = Vec::with_capacity(about.len() as usize);
     let file = fs::File::open(path).map_err(failed)?;
-    file.take(MOST_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(MOST_BYTES).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 
@@ -218,23 +180,14 @@ fn open<'a>(path: &Path, bytes: &'a [u8]) -> Result<((u32, u32), impl ImageDecod
     let cut_short = || {
         Error::file(
             path,
-            format!(
-                "is cut short: the end of the {} data is missing",
-                name(format)
-            ),
+            format!("is cut short: the end of the {} data is missing", name(format)),
             "Copy it again from its source",
         )
     };
-    let decoder = ImageReader::with_format(Cursor::new(bytes), format)
-        .into_decoder()
-        .map_err(|e| {
-            // A header that cannot be read because it is not all there is told as that.
-            if truncation::is_complete(format, bytes) {
-                undecodable(path, &e)
-            } else {
-                cut_short()
-            }
-        })?;
+    let decoder = ImageReader::with_format(Cursor::new(bytes), format).into_decoder().map_err(|e| {
+        // A header that cannot be read because it is not all there is told as that.
+        if truncation::is_complete(format, bytes) { undecodable(path, &e) } else { cut_short() }
+    })?;
     let (width, height) = decoder.dimensions();
     if width.min(height) < SMALLEST_SIDE {
         return Err(Error::file(
@@ -276,11 +229,7 @@ fn undecodable(path: &Path, error: &image::ImageError) -> Error {
         e => format!("cannot be decoded: {e}"),
     };
     let problem = problem.trim_end_matches('.').replace('\n', " ");
-    Error::file(
-        path,
-        problem,
-        "Leave it out, or save it anew as PNG or JPEG",
-    )
+    Error::file(path, problem, "Leave it out, or save it anew as PNG or JPEG")
 }
 
 fn name(format: ImageFormat) -> &'static str {

@@ -63,23 +63,14 @@ impl PairSettings {
         }
         if !(0.0..=1.0).contains(&self.erasing) {
             return Err(Error::input(
-                format!(
-                    "A probability of {} for random erasing makes no sense",
-                    self.erasing
-                ),
+                format!("A probability of {} for random erasing makes no sense", self.erasing),
                 "Set data.erasing to a number from 0 to 1",
             ));
         }
         if self.pad * 2 > self.height.min(self.width) {
             return Err(Error::input(
-                format!(
-                    "Padding by {} pixels could crop most of the person away",
-                    self.pad
-                ),
-                format!(
-                    "Set data.pad to {} or less",
-                    self.height.min(self.width) / 2
-                ),
+                format!("Padding by {} pixels could crop most of the person away", self.pad),
+                format!("Set data.pad to {} or less", self.height.min(self.width) / 2),
             ));
         }
         Ok(())
@@ -147,23 +138,11 @@ impl PairLoader {
             by_label.entry(*label).or_default().push(index);
         }
         let cache = ImageCache::new(photos, settings.height, settings.width, cache_bytes);
-        let source = Arc::new(Source {
-            labels,
-            by_label,
-            sampler,
-            settings,
-            cache,
-        });
+        let source = Arc::new(Source { labels, by_label, sampler, settings, cache });
         let work = source.clone();
         let batches = source.settings.check().map_err(Some).and_then(|()| {
-            Prefetch::start(
-                source.settings.workers,
-                BATCHES_AHEAD,
-                first_step,
-                u64::MAX,
-                move |s| work.batch(s),
-            )
-            .map_err(|e| Some(no_thread(&e)))
+            Prefetch::start(source.settings.workers, BATCHES_AHEAD, first_step, u64::MAX, move |s| work.batch(s))
+                .map_err(|e| Some(no_thread(&e)))
         });
         Self { source, batches }
     }
@@ -172,10 +151,7 @@ impl PairLoader {
     ///
     /// # Errors
     /// [`Error::Input`] where the settings make no sense, no image can be decoded any more, or a thread died.
-    #[allow(
-        clippy::should_implement_trait,
-        reason = "it never ends, so that an Option would only be in the way"
-    )]
+    #[allow(clippy::should_implement_trait, reason = "it never ends, so that an Option would only be in the way")]
     pub fn next(&mut self) -> Result<PairBatch> {
         match &mut self.batches {
             Ok(batches) => batches.next().unwrap_or_else(|| Err(dead_thread())),
@@ -195,11 +171,7 @@ impl Source {
         let (height, width) = (self.settings.height, self.settings.width);
         let values = indices.len() * 3 * height * width;
         let mut x_h = Vec::with_capacity(values);
-        let mut x_l = Vec::with_capacity(if self.settings.rates.is_empty() {
-            0
-        } else {
-            values
-        });
+        let mut x_l = Vec::with_capacity(if self.settings.rates.is_empty() { 0 } else { values });
         let mut target = (self.settings.erasing > 0.0).then(|| Vec::with_capacity(values));
         let mut labels = Vec::with_capacity(indices.len());
         for (slot, &index) in indices.iter().enumerate() {
@@ -219,13 +191,7 @@ impl Source {
             }
             labels.push(label);
         }
-        Ok(PairBatch {
-            step,
-            x_h,
-            x_l,
-            target,
-            labels,
-        })
+        Ok(PairBatch { step, x_h, x_l, target, labels })
     }
 
     /// An image with its label. Where its file is broken, the next usable one of the same label takes its place; where
@@ -235,23 +201,17 @@ impl Source {
         if let (Some(image), Some(label)) = (self.cache.get(index), label(index)) {
             return Ok((image, label));
         }
-        let same: &[usize] = label(index)
-            .and_then(|l| self.by_label.get(&l))
-            .map_or(&[], Vec::as_slice);
+        let same: &[usize] = label(index).and_then(|l| self.by_label.get(&l)).map_or(&[], Vec::as_slice);
         let place = same.partition_point(|&i| i <= index);
         let (before, after) = same.split_at(place);
         let of_label = after.iter().chain(before).copied();
-        let of_all =
-            (index.saturating_add(1)..self.labels.len()).chain(0..index.min(self.labels.len()));
-        of_label
-            .chain(of_all)
-            .find_map(|i| Some((self.cache.get(i)?, label(i)?)))
-            .ok_or_else(|| {
-                Error::input(
-                    "None of the training images can be decoded any more",
-                    "Check that the disk with the data set is still there, then resume",
-                )
-            })
+        let of_all = (index.saturating_add(1)..self.labels.len()).chain(0..index.min(self.labels.len()));
+        of_label.chain(of_all).find_map(|i| Some((self.cache.get(i)?, label(i)?))).ok_or_else(|| {
+            Error::input(
+                "None of the training images can be decoded any more",
+                "Check that the disk with the data set is still there, then resume",
+            )
+        })
     }
 }
 
@@ -268,14 +228,8 @@ impl Drawn {
         let rates = &settings.rates;
         Self {
             geometry: Geometry::draw(settings.flip, settings.pad, &mut rng("loader/geometry")),
-            rate: (!rates.is_empty())
-                .then(|| rates[rng("loader/rate").random_range(0..rates.len() as u64) as usize]),
-            erased: Rectangle::draw(
-                settings.erasing,
-                settings.height,
-                settings.width,
-                &mut rng("loader/erasing"),
-            ),
+            rate: (!rates.is_empty()).then(|| rates[rng("loader/rate").random_range(0..rates.len() as u64) as usize]),
+            erased: Rectangle::draw(settings.erasing, settings.height, settings.width, &mut rng("loader/erasing")),
         }
     }
 }
@@ -290,25 +244,14 @@ pub struct ImageStream {
 impl ImageStream {
     /// Starts `workers` threads on `paths`. Each image is resized to `height` x `width`, reduced by `rate` and enlarged
     /// again (1: as it is), and normalised.
-    pub fn new(
-        paths: Vec<PathBuf>,
-        height: usize,
-        width: usize,
-        rate: f64,
-        workers: usize,
-    ) -> Self {
+    pub fn new(paths: Vec<PathBuf>, height: usize, width: usize, rate: f64, workers: usize) -> Self {
         let (count, paths) = (paths.len(), Arc::new(paths));
         let work = move |index: u64| {
             let path = &paths[index as usize];
             Ok(normalise(&degrade(&load_at(path, height, width)?, rate)))
         };
-        let images = Prefetch::start(workers, IMAGES_AHEAD, 0, count as u64, work)
-            .map_err(|e| Some(no_thread(&e)));
-        Self {
-            images,
-            next: 0,
-            count,
-        }
+        let images = Prefetch::start(workers, IMAGES_AHEAD, 0, count as u64, work).map_err(|e| Some(no_thread(&e)));
+        Self { images, next: 0, count }
     }
 }
 

@@ -30,25 +30,18 @@ impl<T: Send + 'static> Prefetch<T> {
         end: u64,
         work: impl Fn(u64) -> T + Clone + Send + 'static,
     ) -> io::Result<Self> {
-        let mut prefetch = Self {
-            channels: Vec::new(),
-            threads: Vec::new(),
-            first,
-            next: first,
-        };
+        let mut prefetch = Self { channels: Vec::new(), threads: Vec::new(), first, next: first };
         let workers = workers.max(1);
         for k in 0..workers {
             let (sender, receiver) = bounded(ahead.max(1));
             let work = work.clone();
-            let thread = thread::Builder::new()
-                .name(format!("rain-data-{k}"))
-                .spawn(move || {
-                    for index in (first.saturating_add(k as u64)..end).step_by(workers) {
-                        if sender.send(work(index)).is_err() {
-                            break;
-                        }
+            let thread = thread::Builder::new().name(format!("rain-data-{k}")).spawn(move || {
+                for index in (first.saturating_add(k as u64)..end).step_by(workers) {
+                    if sender.send(work(index)).is_err() {
+                        break;
                     }
-                })?;
+                }
+            })?;
             prefetch.channels.push(receiver);
             prefetch.threads.push(thread);
         }
@@ -121,9 +114,6 @@ mod tests {
             i
         })
         .expect("starts");
-        assert_eq!(
-            std::iter::from_fn(|| prefetch.next()).collect::<Vec<_>>(),
-            [0, 1, 2]
-        );
+        assert_eq!(std::iter::from_fn(|| prefetch.next()).collect::<Vec<_>>(), [0, 1, 2]);
     }
 }

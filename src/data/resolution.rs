@@ -12,11 +12,7 @@ pub fn degrade(image: &RgbImage, rate: f64) -> RgbImage {
         return image.clone();
     }
     let (height, width) = (image.height() as usize, image.width() as usize);
-    resize(
-        &resize(image, reduced(height, rate), reduced(width, rate)),
-        height,
-        width,
-    )
+    resize(&resize(image, reduced(height, rate), reduced(width, rate)), height, width)
 }
 
 /// Pixels along a side that is `side` long at full resolution; halves are rounded up.
@@ -41,25 +37,12 @@ mod tests {
     fn variance(image: &RgbImage) -> f64 {
         let n = image.as_raw().len() as f64;
         let mean = image.as_raw().iter().map(|&v| f64::from(v)).sum::<f64>() / n;
-        image
-            .as_raw()
-            .iter()
-            .map(|&v| (f64::from(v) - mean).powi(2))
-            .sum::<f64>()
-            / n
+        image.as_raw().iter().map(|&v| (f64::from(v) - mean).powi(2)).sum::<f64>() / n
     }
 
     #[test]
     fn sizes_are_rounded() {
-        assert_eq!(
-            [
-                reduced(256, 3.0),
-                reduced(128, 3.0),
-                reduced(128, 4.0),
-                reduced(3, 8.0)
-            ],
-            [85, 43, 32, 1]
-        );
+        assert_eq!([reduced(256, 3.0), reduced(128, 3.0), reduced(128, 4.0), reduced(3, 8.0)], [85, 43, 32, 1]);
     }
 
     #[test]

@@ -43,13 +43,7 @@ impl IdentitySampler {
             by_label.entry(*label).or_default().push(index);
         }
         let unlabelled = by_label.remove(&UNKNOWN).unwrap_or_default();
-        let sampler = Self {
-            groups: by_label.into_values().collect(),
-            unlabelled,
-            identities,
-            images,
-            seed,
-        };
+        let sampler = Self { groups: by_label.into_values().collect(), unlabelled, identities, images, seed };
         let found = sampler.group_count();
         if found == 0 {
             return Err(Error::input(
@@ -59,9 +53,7 @@ impl IdentitySampler {
         }
         if found < identities {
             return Err(Error::input(
-                format!(
-                    "A batch asks for {identities} identities, but there are only {found} to train on"
-                ),
+                format!("A batch asks for {identities} identities, but there are only {found} to train on"),
                 format!("Set data.identities to {found} or less, or add images of more people"),
             ));
         }
@@ -84,14 +76,8 @@ impl IdentitySampler {
         let mut order: Vec<usize> = (0..self.group_count()).collect();
         order.shuffle(&mut seeded::rng(self.seed, "sampler/identities", &[epoch]));
         // The last batch of an epoch is filled up from its beginning; no identity comes twice in a batch.
-        let chosen = order
-            .iter()
-            .cycle()
-            .skip(place as usize * self.identities)
-            .take(self.identities);
-        chosen
-            .flat_map(|&group| self.images_of(group, epoch, step))
-            .collect()
+        let chosen = order.iter().cycle().skip(place as usize * self.identities).take(self.identities);
+        chosen.flat_map(|&group| self.images_of(group, epoch, step)).collect()
     }
 
     fn images_of(&self, group: usize, epoch: u64, step: u64) -> Vec<usize> {
@@ -108,12 +94,7 @@ impl IdentitySampler {
         let mut pool = self.unlabelled.clone();
         pool.shuffle(&mut seeded::rng(self.seed, "sampler/unlabelled", &[epoch]));
         let hand = group - self.groups.len();
-        pool.iter()
-            .copied()
-            .cycle()
-            .skip(hand * self.images)
-            .take(self.images)
-            .collect()
+        pool.iter().copied().cycle().skip(hand * self.images).take(self.images).collect()
     }
 
     /// Identities, then hands of unlabelled images.
@@ -127,19 +108,11 @@ impl IdentitySampler {
 /// Anchors for which the batch holds no negative are left out.
 pub fn triplets(labels: &[i64], seed: u64, step: u64) -> Vec<(u32, u32, u32)> {
     let mut rng = seeded::rng(seed, "triplets", &[step]);
-    let known: Vec<usize> = (0..labels.len())
-        .filter(|&i| labels[i] != UNKNOWN)
-        .collect();
+    let known: Vec<usize> = (0..labels.len()).filter(|&i| labels[i] != UNKNOWN).collect();
     let mut out = Vec::with_capacity(known.len());
     for &anchor in &known {
-        let same = known
-            .iter()
-            .copied()
-            .filter(|&i| labels[i] == labels[anchor] && i != anchor);
-        let other = known
-            .iter()
-            .copied()
-            .filter(|&i| labels[i] != labels[anchor]);
+        let same = known.iter().copied().filter(|&i| labels[i] == labels[anchor] && i != anchor);
+        let other = known.iter().copied().filter(|&i| labels[i] != labels[anchor]);
         let positive = pick(same, &mut rng).unwrap_or(anchor);
         if let Some(negative) = pick(other, &mut rng) {
             out.push((anchor as u32, positive as u32, negative as u32));
@@ -219,12 +192,7 @@ mod tests {
         let sampler = IdentitySampler::new(&labels, 4, 2, 1).expect("enough identities");
         assert_eq!(sampler.steps_per_epoch(), 3);
         assert_ne!(sampler.batch(0), sampler.batch(3));
-        assert_ne!(
-            sampler.batch(0),
-            IdentitySampler::new(&labels, 4, 2, 2)
-                .expect("enough")
-                .batch(0)
-        );
+        assert_ne!(sampler.batch(0), IdentitySampler::new(&labels, 4, 2, 2).expect("enough").batch(0));
         assert_ne!(triplets(&labels, 1, 0), triplets(&labels, 1, 1));
     }
 
@@ -235,9 +203,7 @@ mod tests {
             (vec![], 1, 1, "no image to train on"),
             (vec![1, 1, 2], 3, 1, "Set data.identities to 2 or less"),
         ] {
-            let text = IdentitySampler::new(&labels, p, k, 0)
-                .unwrap_err()
-                .to_string();
+            let text = IdentitySampler::new(&labels, p, k, 0).unwrap_err().to_string();
             assert!(text.contains(words), "{text}");
         }
     }

@@ -27,12 +27,9 @@ mod tests {
         let draw = |seed, purpose, index: &[u64]| rng(seed, purpose, index).next_u64();
         let base = draw(1, "flip", &[2, 3]);
         assert_eq!(base, draw(1, "flip", &[2, 3]));
-        for other in [
-            draw(2, "flip", &[2, 3]),
-            draw(1, "rate", &[2, 3]),
-            draw(1, "flip", &[3, 2]),
-            draw(1, "flip", &[2]),
-        ] {
+        for other in
+            [draw(2, "flip", &[2, 3]), draw(1, "rate", &[2, 3]), draw(1, "flip", &[3, 2]), draw(1, "flip", &[2])]
+        {
             assert_ne!(base, other);
         }
     }

@@ -54,21 +54,16 @@ fn parts(dataset: &Dataset, seed: u64, tested: fn(usize) -> usize) -> Result<Spl
     let mut parts = match dataset.format {
         Format::Market1501 => published(&dataset.photos),
         Format::Viper => halves(dataset, seed, tested, by_camera)?,
-        Format::Folder => halves(dataset, seed, tested, |photos, seed| {
-            by_camera(photos, seed).or_else(|| by_chance(photos, seed))
-        })?,
+        Format::Folder => {
+            halves(dataset, seed, tested, |photos, seed| by_camera(photos, seed).or_else(|| by_chance(photos, seed)))?
+        }
     };
     for part in &mut parts {
         part.sort_by(|a, b| a.path.cmp(&b.path));
     }
     let hash = hash(&parts);
     let [train, query, gallery] = parts;
-    Ok(Split {
-        train,
-        query,
-        gallery,
-        hash,
-    })
+    Ok(Split { train, query, gallery, hash })
 }
 
 /// Train, query, gallery.
@@ -78,13 +73,7 @@ type Parts = [Vec<Photo>; 3];
 type Halved<'a> = Option<(Vec<&'a Photo>, Vec<&'a Photo>)>;
 
 fn published(photos: &[Photo]) -> Parts {
-    let of = |part, least| {
-        photos
-            .iter()
-            .filter(|p| p.part == part && p.identity >= least)
-            .cloned()
-            .collect::<Vec<_>>()
-    };
+    let of = |part, least| photos.iter().filter(|p| p.part == part && p.identity >= least).cloned().collect::<Vec<_>>();
     [of(Part::Train, 1), of(Part::Query, 1), of(Part::Gallery, 0)]
 }
 
@@ -98,11 +87,8 @@ fn halves(
     for photo in dataset.photos.iter().filter(|p| p.identity != UNKNOWN) {
         people.entry(photo.identity).or_default().push(photo);
     }
-    let mut searchable: Vec<i64> = people
-        .iter()
-        .filter(|(_, photos)| halve(photos, seed).is_some())
-        .map(|(who, _)| *who)
-        .collect();
+    let mut searchable: Vec<i64> =
+        people.iter().filter(|(_, photos)| halve(photos, seed).is_some()).map(|(who, _)| *who).collect();
     if searchable.len() < 2 {
         let needed = match dataset.format {
             Format::Viper => "an image from both cameras",
@@ -136,11 +122,7 @@ fn halves(
 
 /// The lowest-numbered camera answers, all others ask.
 fn by_camera<'a>(photos: &[&'a Photo], _seed: u64) -> Halved<'a> {
-    let first = photos
-        .iter()
-        .map(|p| p.camera)
-        .filter(|c| *c != UNKNOWN)
-        .min()?;
+    let first = photos.iter().map(|p| p.camera).filter(|c| *c != UNKNOWN).min()?;
     let known = photos.iter().copied().filter(|p| p.camera != UNKNOWN);
     let (answers, asks): (Vec<_>, Vec<_>) = known.partition(|p| p.camera == first);
     (!asks.is_empty()).then_some((asks, answers))
@@ -152,11 +134,7 @@ fn by_chance<'a>(photos: &[&'a Photo], seed: u64) -> Halved<'a> {
         return None;
     }
     let mut answers = photos.to_vec();
-    answers.shuffle(&mut seeded::rng(
-        seed,
-        "split/images",
-        &[photos[0].identity as u64],
-    ));
+    answers.shuffle(&mut seeded::rng(seed, "split/images", &[photos[0].identity as u64]));
     let asks = answers.split_off(photos.len().div_ceil(2));
     Some((asks, answers))
 }
@@ -180,21 +158,11 @@ mod tests {
     use super::*;
 
     fn photo(name: &str, identity: i64, camera: i64, part: Part) -> Photo {
-        Photo {
-            path: PathBuf::from(name),
-            identity,
-            camera,
-            part,
-        }
+        Photo { path: PathBuf::from(name), identity, camera, part }
     }
 
     fn set(format: Format, photos: Vec<Photo>) -> Dataset {
-        Dataset {
-            format,
-            root: PathBuf::from("set"),
-            photos,
-            broken: Vec::new(),
-        }
+        Dataset { format, root: PathBuf::from("set"), photos, broken: Vec::new() }
     }
 
     fn people(photos: &[Photo]) -> BTreeSet<i64> {
@@ -221,10 +189,7 @@ mod tests {
             ],
         );
         let split = split(&set, 7).expect("splits");
-        assert_eq!(
-            (people(&split.train), people(&split.query)),
-            ([2].into(), [1].into())
-        );
+        assert_eq!((people(&split.train), people(&split.query)), ([2].into(), [1].into()));
         assert_eq!(people(&split.gallery), [0, 1].into());
     }
 
@@ -232,13 +197,8 @@ mod tests {
     fn viper_is_halved_by_the_seed() {
         let set = viper(632);
         let one = split(&set, 1).expect("splits");
-        assert_eq!(
-            (one.train.len(), one.query.len(), one.gallery.len()),
-            (632, 316, 316)
-        );
-        assert!(
-            one.query.iter().all(|p| p.camera == 1) && one.gallery.iter().all(|p| p.camera == 0)
-        );
+        assert_eq!((one.train.len(), one.query.len(), one.gallery.len()), (632, 316, 316));
+        assert!(one.query.iter().all(|p| p.camera == 1) && one.gallery.iter().all(|p| p.camera == 0));
         assert_eq!(people(&one.query), people(&one.gallery));
         assert!(people(&one.train).is_disjoint(&people(&one.query)));
         assert_eq!(one, split(&set, 1).expect("splits"));
@@ -271,26 +231,16 @@ mod tests {
         let mut tested = BTreeSet::new();
         for seed in 0..8 {
             let split = split(&set(Format::Folder, photos.clone()), seed).expect("splits");
-            assert_eq!(
-                (people(&split.train).len(), people(&split.query).len()),
-                (3, 3)
-            );
+            assert_eq!((people(&split.train).len(), people(&split.query).len()), (3, 3));
             assert!(split.query.iter().all(|q| !split.gallery.contains(q)));
             for who in people(&split.query) {
-                let of = |part: &[Photo]| {
-                    part.iter()
-                        .filter(|p| p.identity == who)
-                        .cloned()
-                        .collect::<Vec<_>>()
-                };
+                let of = |part: &[Photo]| part.iter().filter(|p| p.identity == who).cloned().collect::<Vec<_>>();
                 let (asks, answers) = (of(&split.query), of(&split.gallery));
                 assert_eq!(asks.len() + answers.len(), 5);
                 if who % 2 == 0 {
                     assert_eq!(answers.len(), 3);
                 } else {
-                    assert!(
-                        answers.iter().all(|p| p.camera == 0) && asks.iter().all(|p| p.camera > 0)
-                    );
+                    assert!(answers.iter().all(|p| p.camera == 0) && asks.iter().all(|p| p.camera > 0));
                 }
             }
             tested.extend(people(&split.query));
@@ -301,9 +251,6 @@ mod tests {
     #[test]
     fn too_few_people_are_told_with_a_remedy() {
         let text = split(&viper(1), 0).unwrap_err().to_string();
-        assert!(
-            text.contains("1 of 1 people") && text.contains("Add images"),
-            "{text}"
-        );
+        assert!(text.contains("1 of 1 people") && text.contains("Add images"), "{text}");
     }
 }

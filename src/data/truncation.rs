@@ -22,10 +22,7 @@ fn jpeg_reaches_its_end(bytes: &[u8]) -> bool {
     let mut scanned = false;
     loop {
         // To the next marker: 0xFF, then neither a stuffed zero, nor filling, nor (inside a scan) a restart.
-        let Some(skip) = bytes
-            .get(at..)
-            .and_then(|rest| rest.iter().position(|&b| b == 0xFF))
-        else {
+        let Some(skip) = bytes.get(at..).and_then(|rest| rest.iter().position(|&b| b == 0xFF)) else {
             return false;
         };
         at += skip + 1;
@@ -53,9 +50,7 @@ fn png_reaches_its_end(bytes: &[u8]) -> bool {
             return true;
         }
         // Length, name, data and checksum.
-        at = at
-            .saturating_add(u32::from_be_bytes([a, b, c, d]) as usize)
-            .saturating_add(12);
+        at = at.saturating_add(u32::from_be_bytes([a, b, c, d]) as usize).saturating_add(12);
         if at >= bytes.len() {
             return false;
         }
@@ -85,16 +80,9 @@ mod tests {
             let bytes = encoded(format);
             assert!(is_complete(format, &bytes));
             // The last chunk of a PNG has no content: its checksum may be missing.
-            let needed = if format == ImageFormat::Png {
-                bytes.len() - 4
-            } else {
-                bytes.len()
-            };
+            let needed = if format == ImageFormat::Png { bytes.len() - 4 } else { bytes.len() };
             for end in 0..needed {
-                assert!(
-                    !is_complete(format, &bytes[..end]),
-                    "{format:?} cut to {end}"
-                );
+                assert!(!is_complete(format, &bytes[..end]), "{format:?} cut to {end}");
             }
         }
     }

@@ -81,7 +81,11 @@ impl Model {
         if let (true, Some(first)) = (embedded.kept.is_empty(), broken.first()) {
             return Err(Error::file(
                 folder,
-                format!("none of its {} images can be read; the first: {}", broken.len(), first.reason.trim_end_matches('.')),
+                format!(
+                    "none of its {} images can be read; the first: {}",
+                    broken.len(),
+                    first.reason.trim_end_matches('.')
+                ),
                 "Choose a folder with intact photos",
             ));
         }
@@ -200,7 +204,8 @@ impl Desk {
     /// Ranks the gallery against a query.
     pub fn search(&self, id: QueryId, top: usize, measure: Measure) -> Result<SearchResult> {
         let query = self.query(id)?;
-        let gallery = self.gallery.as_ref().ok_or_else(|| Error::input("No gallery is open", "Open a gallery first"))?;
+        let gallery =
+            self.gallery.as_ref().ok_or_else(|| Error::input("No gallery is open", "Open a gallery first"))?;
         let distances = gallery.index.distances(&query.embedding, measure);
         let same = |entry: usize| {
             let (a, b) = (query.info.identity, gallery.identities[entry]);

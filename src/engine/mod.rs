@@ -7,10 +7,10 @@ pub mod event;
 mod job;
 mod outbox;
 mod panic;
-mod thumbnails;
-mod training;
 #[cfg(test)]
 mod tests;
+mod thumbnails;
+mod training;
 pub mod worker;
 
 pub use worker::Engine;

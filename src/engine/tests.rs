@@ -223,7 +223,10 @@ fn the_window_stays_usable_while_a_run_trains() {
     bench.engine.send(Command::OpenGallery { path: bench.path("gallery") });
     bench.search_works(query);
     bench.train();
-    assert_eq!(bench.failure(), ("Train".into(), "A run is training already. Stop it first, or wait for its end.".into()));
+    assert_eq!(
+        bench.failure(),
+        ("Train".into(), "A run is training already. Stop it first, or wait for its end.".into())
+    );
     bench.until(|event| matches!(event, Event::Training { event: TrainEvent::Step(_), .. }).then_some(()));
     bench.engine.send(Command::Cancel { job: run });
     assert_eq!(bench.job_end(run), JobEnd::Cancelled);

@@ -114,7 +114,8 @@ fn decode(path: &Path, max_side: u32) -> Result<RgbImage> {
     if longest <= max_side.max(1) {
         return Ok(image);
     }
-    let scale = |side: u32| ((f64::from(side) * f64::from(max_side.max(1)) / f64::from(longest)).round() as usize).max(1);
+    let scale =
+        |side: u32| ((f64::from(side) * f64::from(max_side.max(1)) / f64::from(longest)).round() as usize).max(1);
     Ok(image_io::resize(&image, scale(image.height()), scale(image.width())))
 }
 

@@ -203,7 +203,9 @@ impl Worker {
             return Ok(());
         }
         self.job(JobKind::Gallery, format!("Embed again with {}", name(path)), |worker, ticket| {
-            worker.desk.replace_model(model, &worker.device, &mut |done, total| ticket.progress(done, total, "images"))?;
+            worker
+                .desk
+                .replace_model(model, &worker.device, &mut |done, total| ticket.progress(done, total, "images"))?;
             tell(worker);
             if let Some(gallery) = &worker.desk.gallery {
                 worker.outbox.result(Event::GalleryOpened(gallery.info.clone()));

@@ -156,7 +156,13 @@ mod tests {
     use proptest::prelude::*;
 
     /// The text-book way: sort, walk, divide.
-    fn naive(distances: &[f32], identity: i64, camera: i64, gallery: Labels<'_>, rule: SameCamera) -> Option<QueryScore> {
+    fn naive(
+        distances: &[f32],
+        identity: i64,
+        camera: i64,
+        gallery: Labels<'_>,
+        rule: SameCamera,
+    ) -> Option<QueryScore> {
         let mut order: Vec<usize> = (0..distances.len())
             .filter(|&i| gallery.identity[i] != UNKNOWN)
             .filter(|&i| {
@@ -181,11 +187,7 @@ mod tests {
                 last = position + 1;
             }
         }
-        Some(QueryScore {
-            first,
-            average_precision: sum / total as f64,
-            inverse_penalty: total as f64 / last as f64,
-        })
+        Some(QueryScore { first, average_precision: sum / total as f64, inverse_penalty: total as f64 / last as f64 })
     }
 
     proptest! {

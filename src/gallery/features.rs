@@ -58,7 +58,8 @@ impl Features {
             ("identity", Bytes { dtype: Dtype::I64, shape: vec![n], data: to_bytes(&self.identity) }),
             ("camera", Bytes { dtype: Dtype::I64, shape: vec![n], data: to_bytes(&self.camera) }),
         ];
-        let failed = |e: String| Error::file(path, format!("could not be written ({e})"), "Embed fewer images at a time");
+        let failed =
+            |e: String| Error::file(path, format!("could not be written ({e})"), "Embed fewer images at a time");
         let origin = serde_json::to_string(&self.origin).map_err(|e| failed(e.to_string()))?;
         let metadata = HashMap::from([(KEY.to_string(), origin)]);
         let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| failed(e.to_string()))?;
@@ -214,14 +215,20 @@ mod tests {
             (with("camera", Dtype::I64, &[1], vec![0; 8]), "'camera' has 1 entries for 2 rows"),
             (with("identity", Dtype::I32, &[2], vec![0; 8]), "'identity' is I32"),
             (with("features", Dtype::F32, &[2, 0], vec![]), "no features"),
-            (with("features", Dtype::F32, &[2, 1], [f32::NAN; 2].iter().flat_map(|x| x.to_le_bytes()).collect()), "row 0"),
+            (
+                with("features", Dtype::F32, &[2, 1], [f32::NAN; 2].iter().flat_map(|x| x.to_le_bytes()).collect()),
+                "row 0",
+            ),
             (b"hello".to_vec(), "not a safetensors file"),
         ];
         for (bytes, expected) in cases {
             let file = file(&bytes);
             let message = Features::read(file.path()).unwrap_err().to_string();
             assert!(message.contains(expected), "{message}");
-            assert!(message.contains(&file.path().display().to_string()) && message.contains("rain embed"), "{message}");
+            assert!(
+                message.contains(&file.path().display().to_string()) && message.contains("rain embed"),
+                "{message}"
+            );
         }
     }
 

@@ -70,13 +70,19 @@ impl ModelConfig {
             return refuse(format!("There is no ResNet of depth {}", self.depth), "Set depth to 18, 34, 50 or 101");
         }
         if !(1..=512).contains(&self.base_width) || !(1..=512).contains(&self.stem()) {
-            return refuse(format!("base_width {} or stem_width {} cannot be built", self.base_width, self.stem()), "Set both between 1 and 512");
+            return refuse(
+                format!("base_width {} or stem_width {} cannot be built", self.base_width, self.stem()),
+                "Set both between 1 and 512",
+            );
         }
         if ![1, 2].contains(&self.last_stride) {
             return refuse(format!("last_stride is {}", self.last_stride), "Set last_stride to 1 or 2");
         }
         if self.levels.iter().any(|j| !(1..=5).contains(j)) {
-            return refuse(format!("There is no feature level among {:?} that a discriminator could watch", self.levels), "Set levels to any of 1 to 5");
+            return refuse(
+                format!("There is no feature level among {:?} that a discriminator could watch", self.levels),
+                "Set levels to any of 1 to 5",
+            );
         }
         if self.classes == 0 {
             return refuse("The classifier has no identity to tell apart".into(), "Train on at least one identity");

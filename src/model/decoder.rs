@@ -24,7 +24,9 @@ impl Decoder {
     /// When the device is out of memory.
     pub fn new(config: &ModelConfig, scope: &Scope) -> Result<Self> {
         let width = 8 * config.base_width;
-        let pair = |scope: &Scope, inputs, outputs, kernel| ConvBn::new(&scope.pp("conv"), &scope.pp("bn"), inputs, outputs, kernel, 1);
+        let pair = |scope: &Scope, inputs, outputs, kernel| {
+            ConvBn::new(&scope.pp("conv"), &scope.pp("bn"), inputs, outputs, kernel, 1)
+        };
         let stem = pair(&scope.pp("stem"), channels(config, 5), width, 1)?;
         let mut blocks = Vec::new();
         for i in 0..2 {

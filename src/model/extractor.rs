@@ -104,7 +104,14 @@ impl Block {
         let (convolutions, outputs) = if config.depth >= 50 {
             let (first, second) = if config.stride_in_1x1 { (stride, 1) } else { (1, stride) };
             let outputs = 4 * width;
-            (vec![conv(1, inputs, width, 1, first)?, conv(2, width, width, 3, second)?, conv(3, width, outputs, 1, 1)?], outputs)
+            (
+                vec![
+                    conv(1, inputs, width, 1, first)?,
+                    conv(2, width, width, 3, second)?,
+                    conv(3, width, outputs, 1, 1)?,
+                ],
+                outputs,
+            )
         } else {
             (vec![conv(1, inputs, width, 3, stride)?, conv(2, width, width, 3, 1)?], width)
         };

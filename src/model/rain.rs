@@ -45,9 +45,22 @@ impl Rain {
         let extractor = Extractor::new(&config, &root.pp("extractor"))?;
         let decoder = Decoder::new(&config, &root.pp("decoder"))?;
         let scope = root.pp("discriminators");
-        let discriminators = config.levels.iter().map(|j| Ok((*j, Discriminator::new(&config, *j, &scope.pp(j))?))).collect::<Result<_>>()?;
+        let discriminators = config
+            .levels
+            .iter()
+            .map(|j| Ok((*j, Discriminator::new(&config, *j, &scope.pp(j))?)))
+            .collect::<Result<_>>()?;
         let classifier = Classifier::new(&config, &root.pp("classifier"))?;
-        Ok(Self { config, registry, device: device.clone(), extractor, decoder, discriminators, classifier, decodes: true })
+        Ok(Self {
+            config,
+            registry,
+            device: device.clone(),
+            extractor,
+            decoder,
+            discriminators,
+            classifier,
+            decodes: true,
+        })
     }
 
     /// Opens a file that [`Self::save`] wrote.
@@ -129,7 +142,10 @@ impl Rain {
     /// When the decoder was not trained, or the shapes do not fit.
     pub fn reconstruct(&self, x: &Tensor) -> Result<Tensor> {
         if !self.decodes {
-            return Err(Error::input("This model was trained without its decoder", "Open a model that was trained with a reconstruction weight above 0"));
+            return Err(Error::input(
+                "This model was trained without its decoder",
+                "Open a model that was trained with a reconstruction weight above 0",
+            ));
         }
         let pass = Pass::evaluation();
         let f = self.extractor.forward(&pass, &Value::constant(x.clone()))?;

@@ -46,7 +46,11 @@ pub struct ModelFile {
 pub fn read_safetensors(path: &Path) -> Result<(HashMap<String, Tensor>, Option<String>)> {
     let bytes = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
     let damaged = |reason: String| {
-        Error::file(path, format!("is not a whole safetensors file ({reason})"), "Fetch or write the file again; it may have been cut off, or be of another format")
+        Error::file(
+            path,
+            format!("is not a whole safetensors file ({reason})"),
+            "Fetch or write the file again; it may have been cut off, or be of another format",
+        )
     };
     let (_, metadata) = SafeTensors::read_metadata(&bytes).map_err(|e| damaged(e.to_string()))?;
     let header = metadata.metadata().as_ref().and_then(|m| m.get(HEADER).cloned());
@@ -61,10 +65,18 @@ pub fn read_safetensors(path: &Path) -> Result<(HashMap<String, Tensor>, Option<
 pub fn read_model(path: &Path) -> Result<ModelFile> {
     let (tensors, header) = read_safetensors(path)?;
     let header: Header = header.and_then(|h| serde_json::from_str(&h).ok()).ok_or_else(|| {
-        Error::file(path, "holds tensors, but not a model of Rain", "Open a model.safetensors that Rain trained; published ResNet weights go to --init of a training run")
+        Error::file(
+            path,
+            "holds tensors, but not a model of Rain",
+            "Open a model.safetensors that Rain trained; published ResNet weights go to --init of a training run",
+        )
     })?;
     if header.kind != KIND {
-        return Err(Error::file(path, format!("is of kind \"{}\", this version reads \"{KIND}\"", header.kind), "Use the version of Rain that wrote it"));
+        return Err(Error::file(
+            path,
+            format!("is of kind \"{}\", this version reads \"{KIND}\"", header.kind),
+            "Use the version of Rain that wrote it",
+        ));
     }
     Ok(ModelFile { config: header.config, decodes: header.decodes, card: header.card, tensors })
 }
@@ -73,9 +85,16 @@ pub fn read_model(path: &Path) -> Result<ModelFile> {
 ///
 /// # Errors
 /// When the file cannot be written; an older file of that name is intact then.
-pub fn write_model(path: &Path, config: &ModelConfig, decodes: bool, card: &serde_json::Value, tensors: &BTreeMap<String, Tensor>) -> Result<()> {
+pub fn write_model(
+    path: &Path,
+    config: &ModelConfig,
+    decodes: bool,
+    card: &serde_json::Value,
+    tensors: &BTreeMap<String, Tensor>,
+) -> Result<()> {
     let header = Header { kind: KIND.into(), config: config.clone(), decodes, card: card.clone() };
-    let header = serde_json::to_string(&header).map_err(|e| Error::file(path, e.to_string(), "Check the model card"))?;
+    let header =
+        serde_json::to_string(&header).map_err(|e| Error::file(path, e.to_string(), "Check the model card"))?;
     write_safetensors(path, tensors, header)
 }
 
@@ -85,7 +104,8 @@ pub fn write_model(path: &Path, config: &ModelConfig, decodes: bool, card: &serd
 /// As [`write_model`].
 pub fn write_safetensors(path: &Path, tensors: &BTreeMap<String, Tensor>, header: String) -> Result<()> {
     let metadata = HashMap::from([(HEADER.to_owned(), header)]);
-    let bytes = safetensors::serialize(tensors, Some(metadata)).map_err(|e| Error::file(path, e.to_string(), "Check the model's tensors"))?;
+    let bytes = safetensors::serialize(tensors, Some(metadata))
+        .map_err(|e| Error::file(path, e.to_string(), "Check the model's tensors"))?;
     crate::fs::write_atomic(path, |file| file.write_all(&bytes))
 }
 
@@ -97,7 +117,9 @@ pub fn fill(model: &BTreeMap<String, Tensor>, file: &HashMap<String, Tensor>, pa
     for (name, target) in model {
         let problem = match file.get(name) {
             None => format!("lacks the tensor {name}"),
-            Some(t) if t.dims() != target.dims() => format!("has {name} as {:?} where its header promises {:?}", t.dims(), target.dims()),
+            Some(t) if t.dims() != target.dims() => {
+                format!("has {name} as {:?} where its header promises {:?}", t.dims(), target.dims())
+            }
             Some(_) => continue,
         };
         return Err(Error::file(path, problem, "The file is damaged or was edited: fetch or write it again"));
@@ -121,7 +143,13 @@ pub struct LoadReport {
 
 impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        write!(f, "{} tensors loaded, {} missing, {} not used", self.loaded.len(), self.missing.len(), self.skipped.len())?;
+        write!(
+            f,
+            "{} tensors loaded, {} missing, {} not used",
+            self.loaded.len(),
+            self.missing.len(),
+            self.skipped.len()
+        )?;
         let few = |names: Vec<&str>| {
             let more = names.len().saturating_sub(4);
             let shown = names[..names.len() - more].join(", ");
@@ -149,7 +177,8 @@ impl fmt::Display for LoadReport {
 /// When the file cannot be read, a tensor has another shape than F's, or nothing in the file belongs to F. The model is
 /// unchanged then.
 pub fn load_extractor(path: &Path, model: &BTreeMap<String, Tensor>) -> Result<LoadReport> {
-    let wanted: BTreeMap<&str, &Tensor> = model.iter().filter_map(|(name, t)| Some((name.strip_prefix("extractor.")?, t))).collect();
+    let wanted: BTreeMap<&str, &Tensor> =
+        model.iter().filter_map(|(name, t)| Some((name.strip_prefix("extractor.")?, t))).collect();
     let file = read_any(path)?;
     let mut report = LoadReport::default();
     let mut found: BTreeMap<&str, &Tensor> = BTreeMap::new();
@@ -179,8 +208,16 @@ pub fn load_extractor(path: &Path, model: &BTreeMap<String, Tensor>) -> Result<L
     }
     if found.is_empty() {
         let names: Vec<&str> = file.keys().take(3).map(String::as_str).collect();
-        let holds = if names.is_empty() { "it holds no tensors".to_owned() } else { format!("it holds {}, …", names.join(", ")) };
-        return Err(Error::file(path, format!("has nothing for the extractor: {holds}"), "Choose a ResNet weight file with torchvision's names (conv1.weight, layer1.0.conv1.weight, …)"));
+        let holds = if names.is_empty() {
+            "it holds no tensors".to_owned()
+        } else {
+            format!("it holds {}, …", names.join(", "))
+        };
+        return Err(Error::file(
+            path,
+            format!("has nothing for the extractor: {holds}"),
+            "Choose a ResNet weight file with torchvision's names (conv1.weight, layer1.0.conv1.weight, …)",
+        ));
     }
     for (name, tensor) in &found {
         assign(wanted[name], tensor)?;
@@ -216,7 +253,11 @@ fn read_any(path: &Path) -> Result<BTreeMap<String, Tensor>> {
 /// A `.pth`: a dictionary of tensors, or one that holds it under a key of its trainer's choice.
 fn read_pth(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let damaged = |e: candle_core::Error| {
-        Error::file(path, format!("could not be read as a PyTorch file ({e})"), "Fetch it again, or save just its state_dict with torch.save")
+        Error::file(
+            path,
+            format!("could not be read as a PyTorch file ({e})"),
+            "Fetch it again, or save just its state_dict with torch.save",
+        )
     };
     let mut last = None;
     for key in [Some("state_dict"), Some("model_state_dict"), Some("model"), Some("net"), None] {
@@ -232,7 +273,11 @@ fn read_pth(path: &Path) -> Result<BTreeMap<String, Tensor>> {
         }
         if let Some(view) = infos.iter().find(|i| i.layout.start_offset() != 0) {
             // Candle skips elements as if they were bytes here, and would return other numbers.
-            return Err(Error::file(path, format!("stores {} as a view into a larger tensor", view.name), "Save it again with each tensor cloned: {k: v.clone() for k, v in state_dict.items()}"));
+            return Err(Error::file(
+                path,
+                format!("stores {} as a view into a larger tensor", view.name),
+                "Save it again with each tensor cloned: {k: v.clone() for k, v in state_dict.items()}",
+            ));
         }
         return Ok(pickle::read_all_with_key(path, key).map_err(damaged)?.into_iter().collect());
     }
@@ -248,14 +293,28 @@ mod tests {
     use crate::model::Rain;
 
     fn tiny(base_width: usize) -> Rain {
-        let config = ModelConfig { depth: 18, base_width, levels: vec![5], classes: 3, height: 32, width: 32, ..ModelConfig::default() };
+        let config = ModelConfig {
+            depth: 18,
+            base_width,
+            levels: vec![5],
+            classes: 3,
+            height: 32,
+            width: 32,
+            ..ModelConfig::default()
+        };
         Rain::new(config, 1, &Device::Cpu).unwrap()
     }
 
     fn extractor_of(model: &Rain, prefix: &str) -> BTreeMap<String, Tensor> {
-        let mut all: BTreeMap<String, Tensor> =
-            model.tensors().into_iter().filter_map(|(n, t)| Some((format!("{prefix}{}", n.strip_prefix("extractor.")?), t))).collect();
-        all.insert(format!("{prefix}fc.weight"), Tensor::zeros((10, 8), candle_core::DType::F32, &Device::Cpu).unwrap());
+        let mut all: BTreeMap<String, Tensor> = model
+            .tensors()
+            .into_iter()
+            .filter_map(|(n, t)| Some((format!("{prefix}{}", n.strip_prefix("extractor.")?), t)))
+            .collect();
+        all.insert(
+            format!("{prefix}fc.weight"),
+            Tensor::zeros((10, 8), candle_core::DType::F32, &Device::Cpu).unwrap(),
+        );
         all.insert(format!("{prefix}bn1.num_batches_tracked"), Tensor::new(&[5i64], &Device::Cpu).unwrap());
         all
     }
@@ -305,8 +364,14 @@ mod tests {
         safetensors::serialize_to_file(tensors, None, &path).unwrap();
         assert_eq!(tiny(2).load_extractor(&path).unwrap().missing, ["conv1.weight"]);
         let error = tiny(3).load_extractor(&path).unwrap_err().to_string();
-        assert!(error.contains("w.safetensors") && error.contains("another shape") && error.contains("base_width"), "{error}");
-        let only = BTreeMap::from([("fc.weight".to_owned(), Tensor::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap())]);
+        assert!(
+            error.contains("w.safetensors") && error.contains("another shape") && error.contains("base_width"),
+            "{error}"
+        );
+        let only = BTreeMap::from([(
+            "fc.weight".to_owned(),
+            Tensor::zeros(3, candle_core::DType::F32, &Device::Cpu).unwrap(),
+        )]);
         safetensors::serialize_to_file(only, None, &path).unwrap();
         let error = tiny(2).load_extractor(&path).unwrap_err().to_string();
         assert!(error.contains("nothing for the extractor") && error.contains("fc.weight"), "{error}");

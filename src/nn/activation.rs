@@ -55,7 +55,8 @@ pub fn relu(tape: &Tape, x: &Value) -> Result<Value> {
 pub fn leaky_relu(tape: &Tape, x: &Value, slope: f32) -> Result<Value> {
     let y = map(x.tensor(), |x| if x > 0.0 { x } else { slope * x })?;
     let kept = x.tensor().clone();
-    Ok(tape.record(&[x], y, move |dy, _| Ok(vec![Some(zip_map(&kept, &dy, |x, d| if x > 0.0 { d } else { slope * d })?)])))
+    Ok(tape
+        .record(&[x], y, move |dy, _| Ok(vec![Some(zip_map(&kept, &dy, |x, d| if x > 0.0 { d } else { slope * d })?)])))
 }
 
 /// a + b.

@@ -54,7 +54,9 @@ impl Shape {
             bail!("convolution: x is {:?}, weights are {:?}, stride {stride}", x.dims(), w.dims());
         }
         if height + 2 * padding < kernel || width + 2 * padding < kernel {
-            bail!("convolution: a {height}x{width} image (padding {padding}) is smaller than the {kernel}x{kernel} kernel");
+            bail!(
+                "convolution: a {height}x{width} image (padding {padding}) is smaller than the {kernel}x{kernel} kernel"
+            );
         }
         Ok(Self { batch, inputs, height, width, outputs, kernel, stride, padding })
     }

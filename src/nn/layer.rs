@@ -96,10 +96,11 @@ impl ConvBn {
 
     /// The same with running statistics: one pass, `w * gamma / sigma` and `beta - mean * gamma / sigma`.
     fn folded(&self, x: &Value, finish: Finish) -> Result<Value> {
-        let [gamma, beta, mean, var] =
-            [self.gamma.tensor(), self.beta.tensor(), &self.running_mean, &self.running_var].map(|t| t.to_vec1::<f32>());
+        let [gamma, beta, mean, var] = [self.gamma.tensor(), self.beta.tensor(), &self.running_mean, &self.running_var]
+            .map(|t| t.to_vec1::<f32>());
         let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
-        let scale: Vec<f32> = gamma.iter().zip(&var).map(|(g, v)| (f64::from(*g) / (f64::from(*v) + EPS).sqrt()) as f32).collect();
+        let scale: Vec<f32> =
+            gamma.iter().zip(&var).map(|(g, v)| (f64::from(*g) / (f64::from(*v) + EPS).sqrt()) as f32).collect();
         let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
         let (shortcut, relu) = match finish {
             Finish::Plain => (None, false),
@@ -139,7 +140,8 @@ impl Conv {
     /// # Errors
     /// When the shapes do not fit.
     pub fn forward(&self, pass: &Pass, x: &Value, fixed: bool) -> Result<Value> {
-        let [weight, bias] = [&self.weight, &self.bias].map(|p| if fixed { Value::constant(p.tensor().clone()) } else { pass.parameter(p) });
+        let [weight, bias] = [&self.weight, &self.bias]
+            .map(|p| if fixed { Value::constant(p.tensor().clone()) } else { pass.parameter(p) });
         let padding = self.weight.tensor().dim(2)? / 2;
         conv2d_bias(&pass.tape, x, &weight, &bias, self.stride, padding)
     }

@@ -39,6 +39,8 @@ mod tests {
         check_gradients(&[noise(1, &[3, 4]), noise(2, &[5, 4]), noise(3, &[5])], |t, v| linear(t, &v[0], &v[1], &v[2]));
         check_gradients(&[noise(1, &[5, 2, 2, 1])], |t, v| rows(t, &v[0], 1, 3));
         // One tensor, two consumers.
-        check_gradients(&[noise(1, &[4, 3])], |t, v| crate::nn::activation::add(t, &rows(t, &v[0], 0, 2)?, &rows(t, &v[0], 1, 2)?));
+        check_gradients(&[noise(1, &[4, 3])], |t, v| {
+            crate::nn::activation::add(t, &rows(t, &v[0], 0, 2)?, &rows(t, &v[0], 1, 2)?)
+        });
     }
 }

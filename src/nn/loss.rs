@@ -12,7 +12,11 @@ fn scalar(tape: &Tape, input: &Value, value: f64, gradient: Vec<f32>) -> Result<
     let result = Tensor::new(value as f32, input.tensor().device())?;
     Ok(tape.record(&[input], result, move |dy, _| {
         let factor = f64::from(dy.to_scalar::<f32>()?);
-        Ok(vec![Some(if factor == 1.0 { tensor(gradient, shape)? } else { tensor(gradient, shape)?.affine(factor, 0.0)? })])
+        Ok(vec![Some(if factor == 1.0 {
+            tensor(gradient, shape)?
+        } else {
+            tensor(gradient, shape)?.affine(factor, 0.0)?
+        })])
     }))
 }
 
@@ -73,7 +77,13 @@ pub fn l1(tape: &Tape, x: &Value, target: &Tensor) -> Result<Value> {
                 let mut sum = 0.0;
                 for ((g, x), t) in gradient.iter_mut().zip(x).zip(t) {
                     let difference = x - t;
-                    *g = if difference > 0.0 { step } else if difference < 0.0 { -step } else { 0.0 };
+                    *g = if difference > 0.0 {
+                        step
+                    } else if difference < 0.0 {
+                        -step
+                    } else {
+                        0.0
+                    };
                     sum += f64::from(difference.abs());
                 }
                 sum
@@ -216,7 +226,8 @@ mod tests {
         }
         // One tensor, two consumers.
         check_gradients(&[noise(3, &[4, 6])], |t, v| {
-            let terms = [(0.5, triplet(t, &v[0], &triplets, 9.0)?), (2.0, cross_entropy(t, &v[0], &[0, 1, 2, 3], 0.0)?)];
+            let terms =
+                [(0.5, triplet(t, &v[0], &triplets, 9.0)?), (2.0, cross_entropy(t, &v[0], &[0, 1, 2, 3], 0.0)?)];
             weighted_sum(t, &terms)
         });
     }

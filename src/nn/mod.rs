@@ -14,6 +14,6 @@ pub mod optim;
 pub mod parameter;
 pub mod pool;
 pub mod tape;
-pub mod upsample;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod upsample;

@@ -29,7 +29,11 @@ pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: boo
     let (batch, channels, h, w) = x.tensor().dims4()?;
     let (plane, n) = (h * w, (batch * h * w) as f64);
     if gamma.tensor().dims() != [channels] || beta.tensor().dims() != [channels] || batch * plane < 2 {
-        bail!("batch norm: x is {:?}, gamma is {:?}; a channel needs two values at least", x.tensor().dims(), gamma.tensor().dims());
+        bail!(
+            "batch norm: x is {:?}, gamma is {:?}; a channel needs two values at least",
+            x.tensor().dims(),
+            gamma.tensor().dims()
+        );
     }
     let planes = move |channel: usize| (0..batch).map(move |b| (b * channels + channel) * plane);
     let (y, moments) = with_floats([x.tensor(), gamma.tensor(), beta.tensor()], |[x, gamma, beta]| {
@@ -72,7 +76,8 @@ pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: boo
                     let (mean, inverse) = (moments[c].0 as f32, 1.0 / (moments[c].1 + EPS).sqrt());
                     let (mut d_beta, mut d_gamma) = (0.0, 0.0);
                     for at in planes(c) {
-                        let (sum, product) = masked_sums(&x[at..][..plane], &y[at..][..plane], &dy[at..][..plane], mean, relu);
+                        let (sum, product) =
+                            masked_sums(&x[at..][..plane], &y[at..][..plane], &dy[at..][..plane], mean, relu);
                         d_beta += sum;
                         d_gamma += product;
                     }
@@ -165,7 +170,10 @@ mod tests {
         }
         // With ReLU: a large beta keeps every value on one side of the kink, the sign chosen by channel.
         let beta = Tensor::new(&[9f32, -9.0, 9.0], &candle_core::Device::Cpu).unwrap();
-        check_gradients(&[noise(1, &[2, 3, 3, 2]), gamma, beta], |t, v| Ok(batch_norm(t, &v[0], &v[1], &v[2], true)?.0));
+        check_gradients(
+            &[noise(1, &[2, 3, 3, 2]), gamma, beta],
+            |t, v| Ok(batch_norm(t, &v[0], &v[1], &v[2], true)?.0),
+        );
     }
 
     #[test]
@@ -178,7 +186,8 @@ mod tests {
         let one = |v: f32| Value::constant(Tensor::new(&[v], &candle_core::Device::Cpu).unwrap());
         let (y, s) = batch_norm(&Tape::new(), &Value::constant(x), &one(1.0), &one(0.0), false).unwrap();
         assert!((s.unbiased_variance[0] as f64 / variance - 1.0).abs() < 1e-2, "{} {variance}", s.unbiased_variance[0]);
-        let expected: Vec<f64> = values.iter().map(|v| (*v as f64 - mean) / (variance * 255.0 / 256.0 + EPS).sqrt()).collect();
+        let expected: Vec<f64> =
+            values.iter().map(|v| (*v as f64 - mean) / (variance * 255.0 / 256.0 + EPS).sqrt()).collect();
         close(y.tensor(), &expected, 1e-2, "y");
     }
 

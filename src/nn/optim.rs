@@ -53,7 +53,11 @@ impl Optimiser {
             Rule::Sgd { .. } => 1,
             Rule::Adam { .. } => 2,
         };
-        let zeros = |p: &Parameter| (0..slots).map(|_| Tensor::zeros(p.tensor().shape(), p.tensor().dtype(), p.tensor().device())).collect::<Result<_>>();
+        let zeros = |p: &Parameter| {
+            (0..slots)
+                .map(|_| Tensor::zeros(p.tensor().shape(), p.tensor().dtype(), p.tensor().device()))
+                .collect::<Result<_>>()
+        };
         let state = parameters.iter().map(|(name, p)| Ok((name.clone(), zeros(p)?))).collect::<Result<_>>()?;
         Ok(Self { rule, weight_decay, parameters, state, steps: 0 })
     }
@@ -80,7 +84,8 @@ impl Optimiser {
                             Ok(())
                         }
                         (Rule::Adam { betas, eps, decoupled }, Some(second)) => with_floats_mut(second, |second| {
-                            let constants = Adam { lr, betas, eps, decoupled, decay: self.weight_decay, steps: self.steps };
+                            let constants =
+                                Adam { lr, betas, eps, decoupled, decay: self.weight_decay, steps: self.steps };
                             adam(p, g, first, second, constants);
                             Ok(())
                         }),
@@ -97,8 +102,11 @@ impl Optimiser {
     /// # Errors
     /// Never on the CPU.
     pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
-        let mut all: BTreeMap<String, Tensor> =
-            self.state.iter().flat_map(|(name, slots)| slots.iter().enumerate().map(move |(i, t)| (format!("{name}.{i}"), t.clone()))).collect();
+        let mut all: BTreeMap<String, Tensor> = self
+            .state
+            .iter()
+            .flat_map(|(name, slots)| slots.iter().enumerate().map(move |(i, t)| (format!("{name}.{i}"), t.clone())))
+            .collect();
         all.insert("steps".into(), Tensor::new(&[self.steps as i64], &Device::Cpu)?);
         Ok(all)
     }
@@ -108,7 +116,9 @@ impl Optimiser {
     /// # Errors
     /// When a tensor is missing or of another shape; the message names it. Nothing is changed then.
     pub fn restore(&mut self, saved: &BTreeMap<String, Tensor>) -> Result<()> {
-        let find = |name: &str| saved.get(name).ok_or_else(|| candle_core::Error::Msg(format!("optimiser state: {name} is missing")));
+        let find = |name: &str| {
+            saved.get(name).ok_or_else(|| candle_core::Error::Msg(format!("optimiser state: {name} is missing")))
+        };
         let steps = find("steps")?.to_vec1::<i64>()?;
         let mut found = Vec::new();
         for (name, slots) in &self.state {
@@ -164,7 +174,8 @@ fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], c: Adam) {
     let root = (1.0 - b2.powi(t)).sqrt() as f32;
     let (l2, shrink) = if c.decoupled { (0.0, (1.0 - c.lr * c.decay) as f32) } else { (c.decay as f32, 1.0) };
     let (b1, b2, c1, c2, eps) = (b1 as f32, b2 as f32, (1.0 - b1) as f32, (1.0 - b2) as f32, c.eps as f32);
-    let chunks = p.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(m.par_chunks_mut(CHUNK)).zip(v.par_chunks_mut(CHUNK));
+    let chunks =
+        p.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(m.par_chunks_mut(CHUNK)).zip(v.par_chunks_mut(CHUNK));
     chunks.for_each(|(((p, g), m), v)| {
         for (((p, g), m), v) in p.iter_mut().zip(g).zip(m).zip(v) {
             let g = g + l2 * *p;
@@ -220,7 +231,10 @@ mod tests {
 
     #[test]
     fn state_can_be_saved_and_taken_back() {
-        for rule in [Rule::Sgd { momentum: 0.9, nesterov: false }, Rule::Adam { betas: [0.9, 0.999], eps: 1e-8, decoupled: false }] {
+        for rule in [
+            Rule::Sgd { momentum: 0.9, nesterov: false },
+            Rule::Adam { betas: [0.9, 0.999], eps: 1e-8, decoupled: false },
+        ] {
             let start = || {
                 let registry = Registry::new(5, &Device::Cpu);
                 let p = registry.root().parameter("p", &[70], Init::Normal(1.0)).unwrap();
@@ -251,7 +265,8 @@ mod tests {
     fn a_parameter_without_a_gradient_stays() {
         let registry = Registry::new(0, &Device::Cpu);
         let p = registry.root().parameter("p", &[1], Init::Constant(1.0)).unwrap();
-        let mut o = Optimiser::new(Rule::Sgd { momentum: 0.9, nesterov: false }, 0.5, registry.parameters(&[""])).unwrap();
+        let mut o =
+            Optimiser::new(Rule::Sgd { momentum: 0.9, nesterov: false }, 0.5, registry.parameters(&[""])).unwrap();
         o.step(&HashMap::new(), 0.1).unwrap();
         assert_eq!(p.tensor().to_vec1::<f32>().unwrap(), [1.0]);
     }

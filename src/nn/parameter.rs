@@ -86,7 +86,8 @@ impl Registry {
     fn add(&self, name: String, shape: &[usize], init: Init, trained: bool) -> Result<Entry> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
         let tensor = Var::from_tensor(&self.initial(&name, shape, init)?)?.into_inner();
-        let parameter = trained.then(|| Parameter { key: NEXT.fetch_add(1, Ordering::Relaxed), tensor: tensor.clone() });
+        let parameter =
+            trained.then(|| Parameter { key: NEXT.fetch_add(1, Ordering::Relaxed), tensor: tensor.clone() });
         self.entries.borrow_mut().insert(name, Entry { tensor: tensor.clone(), parameter: parameter.clone() });
         Ok(Entry { tensor, parameter })
     }
@@ -106,7 +107,8 @@ impl Registry {
             Init::KaimingFanOut => (2.0 / (shape[0] * shape[2..].iter().product::<usize>()) as f32).sqrt(),
             Init::Normal(deviation) => deviation,
         };
-        let numbers: Vec<f32> = std::iter::from_fn(|| Some(normal_pair(&mut rng))).flatten().take(count).map(|z| z * deviation).collect();
+        let numbers: Vec<f32> =
+            std::iter::from_fn(|| Some(normal_pair(&mut rng))).flatten().take(count).map(|z| z * deviation).collect();
         Tensor::from_vec(numbers, shape, &self.device)
     }
 }
@@ -157,7 +159,9 @@ mod tests {
     fn a_start_depends_on_seed_and_name_only() {
         let draw = |seed, names: &[&str]| {
             let registry = Registry::new(seed, &Device::Cpu);
-            names.iter().for_each(|n| drop(registry.root().pp("a").parameter(n, &[64, 8, 3, 3], Init::KaimingFanOut).unwrap()));
+            names
+                .iter()
+                .for_each(|n| drop(registry.root().pp("a").parameter(n, &[64, 8, 3, 3], Init::KaimingFanOut).unwrap()));
             registry.tensors()["a.x"].flatten_all().unwrap().to_vec1::<f32>().unwrap()
         };
         assert_eq!(draw(1, &["x", "y"]), draw(1, &["y", "x"]));

@@ -47,35 +47,39 @@ pub fn max_pool(tape: &Tape, x: &Value, border: Border) -> Result<Value> {
     let (y, winners) = with_floats([x.tensor()], |[x]| {
         let mut y = output(batch * channels * oh * ow);
         let mut winners = vec![0u32; y.len()];
-        y.par_chunks_mut(oh * ow).zip(winners.par_chunks_mut(oh * ow)).zip(x.par_chunks(h * w)).for_each(|((y, winners), x)| {
-            for oy in 0..oh {
-                for ox in 0..ow {
-                    let rows = border.window(oy, h);
-                    let (mut best, mut at) = (f32::NEG_INFINITY, rows.start * w + border.window(ox, w).start);
-                    for iy in rows {
-                        for ix in border.window(ox, w) {
-                            let value = x[iy * w + ix];
-                            // Not a number wins too: a broken map must not look healthy.
-                            if value > best || value.is_nan() {
-                                (best, at) = (value, iy * w + ix);
+        y.par_chunks_mut(oh * ow).zip(winners.par_chunks_mut(oh * ow)).zip(x.par_chunks(h * w)).for_each(
+            |((y, winners), x)| {
+                for oy in 0..oh {
+                    for ox in 0..ow {
+                        let rows = border.window(oy, h);
+                        let (mut best, mut at) = (f32::NEG_INFINITY, rows.start * w + border.window(ox, w).start);
+                        for iy in rows {
+                            for ix in border.window(ox, w) {
+                                let value = x[iy * w + ix];
+                                // Not a number wins too: a broken map must not look healthy.
+                                if value > best || value.is_nan() {
+                                    (best, at) = (value, iy * w + ix);
+                                }
                             }
                         }
+                        y[oy * ow + ox] = best;
+                        winners[oy * ow + ox] = at as u32;
                     }
-                    y[oy * ow + ox] = best;
-                    winners[oy * ow + ox] = at as u32;
                 }
-            }
-        });
+            },
+        );
         Ok((tensor(y, (batch, channels, oh, ow))?, winners))
     })?;
     Ok(tape.record(&[x], y, move |dy, _| {
         with_floats([&dy], |[dy]| {
             let mut dx = output(batch * channels * h * w);
-            dx.par_chunks_mut(h * w).zip(winners.par_chunks(oh * ow)).zip(dy.par_chunks(oh * ow)).for_each(|((dx, winners), dy)| {
-                for (at, d) in winners.iter().zip(dy) {
-                    dx[*at as usize] += d;
-                }
-            });
+            dx.par_chunks_mut(h * w).zip(winners.par_chunks(oh * ow)).zip(dy.par_chunks(oh * ow)).for_each(
+                |((dx, winners), dy)| {
+                    for (at, d) in winners.iter().zip(dy) {
+                        dx[*at as usize] += d;
+                    }
+                },
+            );
             Ok(vec![Some(tensor(dx, (batch, channels, h, w))?)])
         })
     }))
@@ -127,7 +131,9 @@ mod tests {
                 check_gradients(&[spread(&shape)], |t, v| max_pool(t, &v[0], border));
             }
             // One tensor, two consumers.
-            check_gradients(&[spread(&[1, 2, 6, 5])], |t, v| add(t, &max_pool(t, &v[0], border)?, &map_pool(t, &v[0], border)?));
+            check_gradients(&[spread(&[1, 2, 6, 5])], |t, v| {
+                add(t, &max_pool(t, &v[0], border)?, &map_pool(t, &v[0], border)?)
+            });
         }
         check_gradients(&[noise(1, &[2, 3, 4, 2])], |t, v| global_average(t, &v[0]));
     }

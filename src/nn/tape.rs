@@ -69,7 +69,12 @@ impl Tape {
     }
 
     /// Records an op that made `result` out of `inputs`. Where no input's gradient is wanted the op is forgotten at once.
-    pub fn record(&self, inputs: &[&Value], result: Tensor, backward: impl FnOnce(Tensor, &[bool]) -> Result<Vec<Option<Tensor>>> + 'static) -> Value {
+    pub fn record(
+        &self,
+        inputs: &[&Value],
+        result: Tensor,
+        backward: impl FnOnce(Tensor, &[bool]) -> Result<Vec<Option<Tensor>>> + 'static,
+    ) -> Value {
         let inputs: Vec<_> = inputs.iter().map(|v| v.node).collect();
         if inputs.iter().all(Option::is_none) {
             return Value::constant(result);

@@ -49,7 +49,11 @@ pub fn check_gradients(inputs: &[Tensor], f: impl Fn(&Tape, &[Value]) -> Result<
                 moved[element] += delta;
                 let constants: Vec<Value> = (0..inputs.len())
                     .map(|j| {
-                        let t = if j == i { Tensor::from_vec(moved.clone(), input.dims(), &Device::Cpu).unwrap() } else { inputs[j].clone() };
+                        let t = if j == i {
+                            Tensor::from_vec(moved.clone(), input.dims(), &Device::Cpu).unwrap()
+                        } else {
+                            inputs[j].clone()
+                        };
                         Value::constant(t)
                     })
                     .collect();

@@ -53,6 +53,9 @@ mod tests {
     #[test]
     fn each_pixel_stands_four_times() {
         let y = nearest2x(&Tape::new(), &Value::constant(tensor(vec![1.0, 2.0], (1, 1, 1, 2)).unwrap())).unwrap();
-        assert_eq!(y.tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap(), [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]);
+        assert_eq!(
+            y.tensor().flatten_all().unwrap().to_vec1::<f32>().unwrap(),
+            [1.0, 1.0, 2.0, 2.0, 1.0, 1.0, 2.0, 2.0]
+        );
     }
 }

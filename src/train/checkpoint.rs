@@ -38,22 +38,13 @@ pub struct Header {
 
 impl Header {
     /// Fills in the hash; returns the header as text.
-    fn seal<'a>(
-        mut self,
-        tensors: impl Iterator<Item = (&'a str, &'a [u8])>,
-    ) -> Result<String, String> {
+    fn seal<'a>(mut self, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<String, String> {
         self.blake3 = self.hash(tensors)?;
         toml::to_string(&self).map_err(|e| e.to_string())
     }
 
-    fn hash<'a>(
-        &self,
-        tensors: impl Iterator<Item = (&'a str, &'a [u8])>,
-    ) -> Result<String, String> {
-        let unsealed = Self {
-            blake3: String::new(),
-            ..self.clone()
-        };
+    fn hash<'a>(&self, tensors: impl Iterator<Item = (&'a str, &'a [u8])>) -> Result<String, String> {
+        let unsealed = Self { blake3: String::new(), ..self.clone() };
         let text = toml::to_string(&unsealed).map_err(|e| e.to_string())?;
         let mut hasher = blake3::Hasher::new();
         hasher.update(text.as_bytes());
@@ -86,10 +77,7 @@ pub struct Restored {
 impl Checkpoints {
     /// The checkpoints in `folder`, of which the newest `keep_last` (at least 1) are kept besides the best.
     pub fn new(folder: PathBuf, keep_last: usize) -> Self {
-        Self {
-            folder,
-            keep_last: keep_last.max(1),
-        }
+        Self { folder, keep_last: keep_last.max(1) }
     }
 
     /// Writes the checkpoint of a step, atomically; with `best` also as `best.safetensors`; then removes old ones.
@@ -111,23 +99,12 @@ impl Checkpoints {
             if let Some(value) = raw.not_finite() {
                 // The loss of this step was finite and its gradient was not; the next loss would have told.
                 let (term, checkpoint) = ("total".to_string(), self.newest());
-                return Err(Error::Diverged {
-                    step,
-                    term,
-                    value,
-                    checkpoint,
-                });
+                return Err(Error::Diverged { step, term, value, checkpoint });
             }
             tensors.insert(name.as_str(), raw);
         }
         let config = config.clone();
-        let header = Header {
-            format: FORMAT,
-            step,
-            best_rank1,
-            config,
-            blake3: String::new(),
-        };
+        let header = Header { format: FORMAT, step, best_rank1, config, blake3: String::new() };
         let path = self.path(step);
         let file = header
             .seal(tensors.iter().map(|(name, raw)| (*name, &raw.bytes[..])))
@@ -151,11 +128,7 @@ impl Checkpoints {
     /// # Errors
     /// [`Error::File`] where there are checkpoints and none is usable, or one is of a later version of Rain;
     /// [`Error::Io`] where one cannot be read.
-    pub fn newest_usable(
-        &self,
-        device: &Device,
-        mut note: impl FnMut(String),
-    ) -> Result<Option<Restored>> {
+    pub fn newest_usable(&self, device: &Device, mut note: impl FnMut(String)) -> Result<Option<Restored>> {
         let steps = self.steps()?;
         let mut candidates: Vec<PathBuf> = steps.iter().rev().map(|&s| self.path(s)).collect();
         candidates.extend(Some(self.best()).filter(|path| path.exists()));
@@ -191,10 +164,7 @@ impl Checkpoints {
         let best = self.best();
         let bytes = std::fs::read(&best).unwrap_or_default(); // there may be none
         let best_too = header(&bytes).is_ok_and(|header| header.step == step);
-        for path in [Some(self.path(step)), best_too.then_some(best)]
-            .into_iter()
-            .flatten()
-        {
+        for path in [Some(self.path(step)), best_too.then_some(best)].into_iter().flatten() {
             if path.exists() {
                 let aside = path.with_extension("safetensors.diverged");
                 std::fs::rename(&path, &aside).map_err(|e| Error::io("rename", &path, e))?;
@@ -229,9 +199,7 @@ impl Checkpoints {
         for entry in std::fs::read_dir(&self.folder).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
             let name = name.to_string_lossy();
-            let number = name
-                .strip_prefix("step-")
-                .and_then(|n| n.strip_suffix(".safetensors"));
+            let number = name.strip_prefix("step-").and_then(|n| n.strip_suffix(".safetensors"));
             steps.extend(number.and_then(|number| number.parse::<u64>().ok()));
         }
         steps.sort_unstable();
@@ -270,33 +238,21 @@ fn read(path: &Path, device: &Device) -> Result<Result<Restored, String>> {
     };
     if header.format > FORMAT {
         let problem = "This checkpoint was written by a later version of Rain";
-        return Err(Error::file(
-            path,
-            problem,
-            "Resume the run with that version",
-        ));
+        return Err(Error::file(path, problem, "Resume the run with that version"));
     }
     let file = match SafeTensors::deserialize(&bytes) {
         Ok(file) => file,
         Err(error) => return Ok(Err(error.to_string())),
     };
     let tensors: BTreeMap<&str, _> = file.iter().collect();
-    if header
-        .hash(tensors.iter().map(|(name, view)| (*name, view.data())))
-        .as_ref()
-        != Ok(&header.blake3)
-    {
+    if header.hash(tensors.iter().map(|(name, view)| (*name, view.data()))).as_ref() != Ok(&header.blake3) {
         return Ok(Err("its contents do not fit its checksum".into()));
     }
     let mut state = BTreeMap::new();
     for (name, view) in tensors {
         state.insert(name.to_string(), view.load(device)?);
     }
-    Ok(Ok(Restored {
-        header,
-        state,
-        path: path.to_path_buf(),
-    }))
+    Ok(Ok(Restored { header, state, path: path.to_path_buf() }))
 }
 
 /// The header of a checkpoint's bytes, or what is wrong with it.
@@ -311,13 +267,9 @@ fn header(bytes: &[u8]) -> Result<Header, String> {
     toml::from_str(text).or_else(|error| {
         // A later layout may have other fields: its version must be readable all the same.
         match toml::from_str::<Version>(text) {
-            Ok(Version { format }) if format > FORMAT => Ok(Header {
-                format,
-                step: 0,
-                best_rank1: None,
-                config: RunConfig::default(),
-                blake3: String::new(),
-            }),
+            Ok(Version { format }) if format > FORMAT => {
+                Ok(Header { format, step: 0, best_rank1: None, config: RunConfig::default(), blake3: String::new() })
+            }
             _ => Err(error.to_string()),
         }
     })
@@ -347,11 +299,7 @@ impl Raw {
                 return Err(candle_core::Error::Msg(problem).into());
             }
         };
-        Ok(Self {
-            dtype,
-            shape: tensor.dims().to_vec(),
-            bytes,
-        })
+        Ok(Self { dtype, shape: tensor.dims().to_vec(), bytes })
     }
 
     /// The first value that is not finite.
@@ -394,46 +342,23 @@ mod tests {
         let device = Device::Cpu;
         let weights: Vec<f32> = (0..600).map(|i| value + i as f32 * 1e-3).collect();
         BTreeMap::from([
-            (
-                "model.a".to_string(),
-                Tensor::from_vec(weights, (20, 30), &device).unwrap(),
-            ),
-            (
-                "model.b".to_string(),
-                Tensor::new(&[1i64, -2], &device).unwrap(),
-            ),
-            (
-                "optim.t".to_string(),
-                Tensor::new(7.25f64, &device).unwrap(),
-            ),
+            ("model.a".to_string(), Tensor::from_vec(weights, (20, 30), &device).unwrap()),
+            ("model.b".to_string(), Tensor::new(&[1i64, -2], &device).unwrap()),
+            ("optim.t".to_string(), Tensor::new(7.25f64, &device).unwrap()),
         ])
     }
 
     fn first(state: &BTreeMap<String, Tensor>) -> f32 {
-        state["model.a"]
-            .flatten_all()
-            .unwrap()
-            .to_vec1::<f32>()
-            .unwrap()[0]
+        state["model.a"].flatten_all().unwrap().to_vec1::<f32>().unwrap()[0]
     }
 
     fn save(checkpoints: &Checkpoints, step: u64, best: bool) -> PathBuf {
         let rank1 = Some(step as f64 / 3.0);
-        checkpoints
-            .save(
-                step,
-                &state(step as f32),
-                rank1,
-                best,
-                &RunConfig::default(),
-            )
-            .unwrap()
+        checkpoints.save(step, &state(step as f32), rank1, best, &RunConfig::default()).unwrap()
     }
 
     fn names(folder: &Path) -> Vec<String> {
-        let name = |e: std::io::Result<std::fs::DirEntry>| {
-            e.unwrap().file_name().to_string_lossy().to_string()
-        };
+        let name = |e: std::io::Result<std::fs::DirEntry>| e.unwrap().file_name().to_string_lossy().to_string();
         let mut names: Vec<String> = std::fs::read_dir(folder).unwrap().map(name).collect();
         names.sort();
         names
@@ -441,9 +366,7 @@ mod tests {
 
     fn newest(checkpoints: &Checkpoints) -> (Option<Restored>, Vec<String>) {
         let mut notes = Vec::new();
-        let found = checkpoints
-            .newest_usable(&Device::Cpu, |note| notes.push(note))
-            .unwrap();
+        let found = checkpoints.newest_usable(&Device::Cpu, |note| notes.push(note)).unwrap();
         (found, notes)
     }
 
@@ -456,19 +379,12 @@ mod tests {
         let (found, notes) = newest(&checkpoints);
         let found = found.unwrap();
         assert!(notes.is_empty());
-        assert_eq!(
-            (found.header.step, found.header.best_rank1, found.path),
-            (3, Some(1.0), path)
-        );
+        assert_eq!((found.header.step, found.header.best_rank1, found.path), (3, Some(1.0), path));
         assert_eq!(found.header.config, RunConfig::default());
         for (name, tensor) in state(3.0) {
             let back = &found.state[&name];
             assert_eq!((back.dims(), back.dtype()), (tensor.dims(), tensor.dtype()));
-            assert_eq!(
-                Raw::of(back).unwrap().bytes,
-                Raw::of(&tensor).unwrap().bytes,
-                "{name}"
-            );
+            assert_eq!(Raw::of(back).unwrap().bytes, Raw::of(&tensor).unwrap().bytes, "{name}");
         }
     }
 
@@ -488,32 +404,12 @@ mod tests {
             save(&checkpoints, step, step == 2);
         }
         save(&checkpoints, 5, false);
-        let expected = [
-            "best.safetensors",
-            "step-00000004.safetensors",
-            "step-00000005.safetensors",
-        ];
+        let expected = ["best.safetensors", "step-00000004.safetensors", "step-00000005.safetensors"];
         assert_eq!(names(folder.path()), expected);
-        assert_eq!(
-            first(
-                &read(&checkpoints.best(), &Device::Cpu)
-                    .unwrap()
-                    .unwrap()
-                    .state
-            ),
-            2.0
-        );
+        assert_eq!(first(&read(&checkpoints.best(), &Device::Cpu).unwrap().unwrap().state), 2.0);
         save(&checkpoints, 5, true);
         save(&checkpoints, 5, true);
-        assert_eq!(
-            first(
-                &read(&checkpoints.best(), &Device::Cpu)
-                    .unwrap()
-                    .unwrap()
-                    .state
-            ),
-            5.0
-        );
+        assert_eq!(first(&read(&checkpoints.best(), &Device::Cpu).unwrap().unwrap().state), 5.0);
         assert_eq!(names(folder.path()), expected);
     }
 
@@ -527,26 +423,13 @@ mod tests {
         let mut flipped = whole.clone();
         flipped[whole.len() - 500] ^= 1; // deep inside a tensor
         let mut other_step = whole.clone();
-        let at = whole
-            .windows(8)
-            .position(|bytes| bytes == b"step = 3")
-            .unwrap();
+        let at = whole.windows(8).position(|bytes| bytes == b"step = 3").unwrap();
         other_step[at + 7] = b'4';
-        for broken in [
-            &whole[..whole.len() - 1],
-            &whole[..20],
-            &whole[..0],
-            b"nonsense",
-            &flipped,
-            &other_step,
-        ] {
+        for broken in [&whole[..whole.len() - 1], &whole[..20], &whole[..0], b"nonsense", &flipped, &other_step] {
             std::fs::write(&third, broken).unwrap();
             let (found, notes) = newest(&checkpoints);
             assert_eq!(found.unwrap().header.step, 2);
-            assert!(
-                notes.len() == 1 && notes[0].contains("step-00000003"),
-                "{notes:?}"
-            );
+            assert!(notes.len() == 1 && notes[0].contains("step-00000003"), "{notes:?}");
             assert!(!third.exists());
         }
         std::fs::write(second, "x").unwrap();
@@ -564,10 +447,7 @@ mod tests {
         let (found, notes) = newest(&checkpoints);
         assert_eq!((found.unwrap().header.step, notes.len()), (1, 1));
         std::fs::write(checkpoints.best(), "x").unwrap();
-        let error = checkpoints
-            .newest_usable(&Device::Cpu, |_| ())
-            .map(|_| ())
-            .unwrap_err();
+        let error = checkpoints.newest_usable(&Device::Cpu, |_| ()).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("damaged"), "{error}");
     }
 
@@ -576,12 +456,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let checkpoints = Checkpoints::new(folder.path().to_path_buf(), 1);
         let good = save(&checkpoints, 1, false);
-        let error = checkpoints
-            .save(2, &state(f32::NAN), None, true, &RunConfig::default())
-            .unwrap_err();
-        assert!(
-            matches!(&error, Error::Diverged { step: 2, checkpoint: Some(c), .. } if *c == good)
-        );
+        let error = checkpoints.save(2, &state(f32::NAN), None, true, &RunConfig::default()).unwrap_err();
+        assert!(matches!(&error, Error::Diverged { step: 2, checkpoint: Some(c), .. } if *c == good));
         assert_eq!(names(folder.path()), ["step-00000001.safetensors"]);
     }
 
@@ -590,16 +466,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let checkpoints = Checkpoints::new(folder.path().to_path_buf(), 1);
         let text = "format = 2\nsomething = true".to_string();
-        let bytes = safetensors::serialize(
-            BTreeMap::<&str, Raw>::new(),
-            Some(HashMap::from([(KEY.into(), text)])),
-        )
-        .unwrap();
+        let bytes =
+            safetensors::serialize(BTreeMap::<&str, Raw>::new(), Some(HashMap::from([(KEY.into(), text)]))).unwrap();
         std::fs::write(checkpoints.path(4), bytes).unwrap();
-        let error = checkpoints
-            .newest_usable(&Device::Cpu, |_| ())
-            .map(|_| ())
-            .unwrap_err();
+        let error = checkpoints.newest_usable(&Device::Cpu, |_| ()).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("later version"), "{error}");
     }
 

@@ -48,23 +48,11 @@ impl Data {
         let (labels, known, classes) = classes(&identities, config.data.labelled, config.seed);
         if classes < 2 {
             let problem = format!("Only {classes} labelled people to train on; two are needed");
-            return Err(Error::file(
-                root,
-                problem,
-                "Add images of more people, or raise data.labelled",
-            ));
+            return Err(Error::file(root, problem, "Add images of more people, or raise data.labelled"));
         }
         let (p, k) = (config.data.identities, config.data.images);
         let sampler = IdentitySampler::new(&labels, p, k, config.seed)?;
-        Ok(Self {
-            split,
-            labels,
-            classes,
-            identities: known,
-            hash,
-            broken,
-            sampler,
-        })
+        Ok(Self { split, labels, classes, identities: known, hash, broken, sampler })
     }
 }
 
@@ -75,26 +63,16 @@ impl Data {
 /// dealt into the batches at random and enter the unsupervised losses only.
 fn classes(identities: &[i64], labelled: f64, seed: u64) -> (Vec<i64>, usize, usize) {
     use rand::seq::SliceRandom;
-    let mut known: Vec<i64> = identities
-        .iter()
-        .copied()
-        .filter(|&id| id != UNKNOWN)
-        .collect();
+    let mut known: Vec<i64> = identities.iter().copied().filter(|&id| id != UNKNOWN).collect();
     known.sort_unstable();
     known.dedup();
-    let keep = ((known.len() as f64 * labelled).round() as usize)
-        .max(1)
-        .min(known.len());
+    let keep = ((known.len() as f64 * labelled).round() as usize).max(1).min(known.len());
     let mut kept = known.clone();
     kept.shuffle(&mut seeded::rng(seed, "labelled", &[]));
     kept.truncate(keep);
     kept.sort_unstable();
     let class = |id: &i64| kept.binary_search(id).map_or(UNKNOWN, |class| class as i64);
-    (
-        identities.iter().map(class).collect(),
-        known.len(),
-        kept.len(),
-    )
+    (identities.iter().map(class).collect(), known.len(), kept.len())
 }
 
 /// The stream of batches, ready for the learner. The batch of a step depends on the seed and the step alone.
@@ -136,20 +114,12 @@ impl Feed {
         let pairs = self.loader.next()?;
         let (height, width) = self.shape;
         let images = pairs.labels.len();
-        let tensor =
-            |pixels: Vec<f32>| Tensor::from_vec(pixels, (images, 3, height, width), &self.device);
-        let triplets = if self.random_triplets {
-            sampler::triplets(&pairs.labels, self.seed, pairs.step)
-        } else {
-            Vec::new()
-        };
+        let tensor = |pixels: Vec<f32>| Tensor::from_vec(pixels, (images, 3, height, width), &self.device);
+        let triplets =
+            if self.random_triplets { sampler::triplets(&pairs.labels, self.seed, pairs.step) } else { Vec::new() };
         Ok(Batch {
             x_h: tensor(pairs.x_h)?,
-            x_l: if self.use_lr {
-                Some(tensor(pairs.x_l)?)
-            } else {
-                None
-            },
+            x_l: if self.use_lr { Some(tensor(pairs.x_l)?) } else { None },
             target: pairs.target.map(tensor).transpose()?,
             labels: pairs.labels,
             triplets,
@@ -161,11 +131,7 @@ fn pair_settings(config: &RunConfig) -> PairSettings {
     PairSettings {
         height: config.model.shape.height,
         width: config.model.shape.width,
-        rates: if config.data.use_lr {
-            config.data.rates.clone()
-        } else {
-            Vec::new()
-        },
+        rates: if config.data.use_lr { config.data.rates.clone() } else { Vec::new() },
         flip: config.data.flip,
         pad: config.data.pad,
         erasing: config.data.erasing,
@@ -180,10 +146,7 @@ mod tests {
 
     #[test]
     fn classes_are_numbered_by_identity() {
-        assert_eq!(
-            classes(&[7, 3, 7, 9, -1], 1.0, 0),
-            (vec![1, 0, 1, 2, -1], 3, 3)
-        );
+        assert_eq!(classes(&[7, 3, 7, 9, -1], 1.0, 0), (vec![1, 0, 1, 2, -1], 3, 3));
     }
 
     #[test]

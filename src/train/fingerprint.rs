@@ -16,27 +16,19 @@ pub fn fingerprint(dataset: &Dataset) -> Result<String> {
         Ok(metadata) => Ok(metadata.len()),
         Err(error) => Err(Error::io("read", &photo.path, error)),
     };
-    let sizes = dataset
-        .photos
-        .iter()
-        .map(size)
-        .collect::<Result<Vec<u64>>>()?;
+    let sizes = dataset.photos.iter().map(size).collect::<Result<Vec<u64>>>()?;
     let contents = sizes.iter().sum::<u64>() <= CONTENTS_UP_TO;
 
     let mut hasher = blake3::Hasher::new();
     for (photo, size) in dataset.photos.iter().zip(sizes) {
-        let path = photo
-            .path
-            .strip_prefix(&dataset.root)
-            .unwrap_or(&photo.path);
+        let path = photo.path.strip_prefix(&dataset.root).unwrap_or(&photo.path);
         let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         let name = parts.join("/"); // the same on every system
         hasher.update(&(name.len() as u64).to_le_bytes());
         hasher.update(name.as_bytes());
         hasher.update(&size.to_le_bytes());
         if contents {
-            let bytes =
-                std::fs::read(&photo.path).map_err(|e| Error::io("read", &photo.path, e))?;
+            let bytes = std::fs::read(&photo.path).map_err(|e| Error::io("read", &photo.path, e))?;
             hasher.update(&bytes);
         }
     }
@@ -55,20 +47,10 @@ mod tests {
             let path = root.join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, text).unwrap();
-            Photo {
-                path,
-                identity: 1,
-                camera: -1,
-                part: Part::Any,
-            }
+            Photo { path, identity: 1, camera: -1, part: Part::Any }
         };
         let photos = files.iter().map(photo).collect();
-        Dataset {
-            format: Format::Folder,
-            root: root.to_path_buf(),
-            photos,
-            broken: Vec::new(),
-        }
+        Dataset { format: Format::Folder, root: root.to_path_buf(), photos, broken: Vec::new() }
     }
 
     #[test]

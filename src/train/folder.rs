@@ -20,12 +20,7 @@ impl RunFolder {
     /// # Errors
     /// [`Error::File`] that tells how to go on with it.
     pub fn refuse_existing(root: &Path) -> Result<()> {
-        let ours = [
-            "run.toml",
-            "history.jsonl",
-            "checkpoints",
-            "model.safetensors",
-        ];
+        let ours = ["run.toml", "history.jsonl", "checkpoints", "model.safetensors"];
         if ours.iter().any(|name| root.join(name).exists()) {
             return Err(Error::file(
                 root,
@@ -42,10 +37,7 @@ impl RunFolder {
     /// [`Error::File`] where it holds a run already, [`Error::Io`] where it cannot be written.
     pub fn create(root: &Path, config: &RunConfig) -> Result<Self> {
         std::fs::create_dir_all(root).map_err(|e| Error::io("create", root, e))?;
-        let folder = Self {
-            root: root.to_path_buf(),
-            _lock: lock(root)?,
-        };
+        let folder = Self { root: root.to_path_buf(), _lock: lock(root)? };
         Self::refuse_existing(root)?;
         // First, because a folder with this file can be resumed, whenever the process is killed.
         folder.write_settings(config)?;
@@ -61,16 +53,9 @@ impl RunFolder {
         let settings = root.join("run.toml");
         if !settings.exists() {
             let remedy = "Start a run without --resume, or name the folder of one";
-            return Err(Error::file(
-                root,
-                "There is no run in this folder to resume",
-                remedy,
-            ));
+            return Err(Error::file(root, "There is no run in this folder to resume", remedy));
         }
-        let folder = Self {
-            root: root.to_path_buf(),
-            _lock: lock(root)?,
-        };
+        let folder = Self { root: root.to_path_buf(), _lock: lock(root)? };
         let config = preset::read_config(&settings)?;
         folder.make_subfolders()?;
         for place in [folder.root.clone(), folder.checkpoints(), folder.samples()] {
@@ -88,9 +73,7 @@ impl RunFolder {
             "# A run of Rain. Repeat it: rain train --config run.toml --run NEW-FOLDER\n\n{}",
             preset::to_toml(config)?
         );
-        fs::write_atomic(&self.root.join("run.toml"), |file| {
-            std::io::Write::write_all(file, text.as_bytes())
-        })
+        fs::write_atomic(&self.root.join("run.toml"), |file| std::io::Write::write_all(file, text.as_bytes()))
     }
 
     /// The folder itself.
@@ -133,11 +116,7 @@ impl RunFolder {
 
 fn lock(root: &Path) -> Result<File> {
     let path = root.join("run.lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path);
+    let file = File::options().create(true).truncate(false).write(true).open(&path);
     let file = file.map_err(|e| Error::io("create", &path, e))?;
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => Err(Error::file(
@@ -160,14 +139,8 @@ mod tests {
         let root = home.path().join("a/run");
         let config = preset::load("demo").unwrap();
         drop(RunFolder::create(&root, &config).unwrap());
-        let error = RunFolder::create(&root, &config)
-            .map(|_| ())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("already holds a run") && error.contains("--resume"),
-            "{error}"
-        );
+        let error = RunFolder::create(&root, &config).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("already holds a run") && error.contains("--resume"), "{error}");
         let (_folder, read) = RunFolder::open(&root).unwrap();
         assert_eq!(read, config);
     }
@@ -177,10 +150,7 @@ mod tests {
         let home = tempfile::tempdir().unwrap();
         let config = RunConfig::default();
         let held = RunFolder::create(home.path(), &config).unwrap();
-        let error = RunFolder::open(home.path())
-            .map(|_| ())
-            .unwrap_err()
-            .to_string();
+        let error = RunFolder::open(home.path()).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("Another process"), "{error}");
         drop(held);
         RunFolder::open(home.path()).unwrap();
@@ -189,10 +159,7 @@ mod tests {
     #[test]
     fn there_is_nothing_to_resume_in_an_empty_folder() {
         let home = tempfile::tempdir().unwrap();
-        let error = RunFolder::open(home.path())
-            .map(|_| ())
-            .unwrap_err()
-            .to_string();
+        let error = RunFolder::open(home.path()).map(|_| ()).unwrap_err().to_string();
         assert!(error.contains("no run in this folder"), "{error}");
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }

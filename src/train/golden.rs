@@ -89,7 +89,8 @@ pub fn replay(path: &Path) -> Result<(Errors, Bounds)> {
     let (tensors, header) = read_safetensors(path)?;
     let not_golden = |problem: String| Error::file(path, problem, "Name a golden file of the RAIN specification");
     let header = header.ok_or_else(|| not_golden("has no \"rain\" key in its header".into()))?;
-    let header: Header = serde_json::from_str(&header).map_err(|e| not_golden(format!("has a header that cannot be read ({e})")))?;
+    let header: Header =
+        serde_json::from_str(&header).map_err(|e| not_golden(format!("has a header that cannot be read ({e})")))?;
     let file = Golden { path, tensors };
 
     let mut learner = Learner::new(file.model(&header)?, header.loss(), header.optim())?;
@@ -124,7 +125,13 @@ pub fn replay(path: &Path) -> Result<(Errors, Bounds)> {
 impl Errors {
     /// Whether every error keeps its bound; not a number keeps none.
     pub fn within(&self, bounds: &Bounds) -> bool {
-        let pairs = [(self.eval, bounds.eval), (self.train, bounds.train), (self.grad, bounds.grad), (self.last, bounds.last), (self.losses, bounds.losses)];
+        let pairs = [
+            (self.eval, bounds.eval),
+            (self.train, bounds.train),
+            (self.grad, bounds.grad),
+            (self.last, bounds.last),
+            (self.losses, bounds.losses),
+        ];
         pairs.iter().all(|(error, bound)| error <= bound)
     }
 }
@@ -200,7 +207,9 @@ impl Header {
                 for (name, tensor) in model.tensors() {
                     let mut bits = seeded::rng(0, &name, &[]);
                     with_floats_mut(&tensor, |numbers| {
-                        numbers.iter_mut().for_each(|v| *v *= if bits.random::<bool>() { 1.0 + f32::EPSILON } else { 1.0 - f32::EPSILON / 2.0 });
+                        numbers.iter_mut().for_each(|v| {
+                            *v *= if bits.random::<bool>() { 1.0 + f32::EPSILON } else { 1.0 - f32::EPSILON / 2.0 }
+                        });
                         Ok(())
                     })?;
                 }
@@ -233,7 +242,9 @@ struct Golden<'a> {
 
 impl Golden<'_> {
     fn get(&self, name: &str) -> Result<&Tensor> {
-        self.tensors.get(name).ok_or_else(|| Error::file(self.path, format!("lacks the tensor {name}"), "Fetch the golden file again"))
+        self.tensors
+            .get(name)
+            .ok_or_else(|| Error::file(self.path, format!("lacks the tensor {name}"), "Fetch the golden file again"))
     }
 
     fn integers(&self, name: &str) -> Result<Vec<i64>> {

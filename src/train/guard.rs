@@ -62,27 +62,15 @@ mod tests {
     use super::*;
 
     fn record(cls: f64, disc: f64) -> StepRecord {
-        StepRecord {
-            cls,
-            disc,
-            total: cls,
-            ..StepRecord::default()
-        }
+        StepRecord { cls, disc, total: cls, ..StepRecord::default() }
     }
 
     #[test]
     fn not_a_number_names_its_term() {
         let mut guard = Guard::default();
         assert_eq!(guard.check(&record(7.0, 1.0)), None);
-        assert_eq!(
-            guard.check(&record(7.0, f64::INFINITY)),
-            Some(("disc", f64::INFINITY))
-        );
-        assert!(
-            guard
-                .check(&record(f64::NAN, 1.0))
-                .is_some_and(|(name, _)| name == "cls")
-        );
+        assert_eq!(guard.check(&record(7.0, f64::INFINITY)), Some(("disc", f64::INFINITY)));
+        assert!(guard.check(&record(f64::NAN, 1.0)).is_some_and(|(name, _)| name == "cls"));
     }
 
     #[test]
@@ -93,9 +81,6 @@ mod tests {
         assert_eq!(guard.check(&record(2.9e5, 9e3)), None);
         assert_eq!(guard.check(&record(3.1e5, 0.5)), Some(("cls", 3.1e5)));
         assert_eq!(guard.check(&record(30.0, 1.1e4)), Some(("disc", 1.1e4)));
-        assert_eq!(
-            Guard::default().check(&record(2e4, 0.5)),
-            Some(("cls", 2e4))
-        );
+        assert_eq!(Guard::default().check(&record(2e4, 0.5)), Some(("cls", 2e4)));
     }
 }

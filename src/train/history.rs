@@ -53,17 +53,8 @@ impl<T: Stepped> Log<T> {
         let file = options.open(path).map_err(|e| Error::io("open", path, e))?;
         let text = std::fs::read(path).map_err(|e| Error::io("read", path, e))?;
         let (records, length) = parse(&text, path, step)?;
-        file.set_len(length)
-            .map_err(|e| Error::io("write", path, e))?;
-        Ok((
-            Self {
-                file,
-                path: path.to_path_buf(),
-                length,
-                records: PhantomData,
-            },
-            records,
-        ))
+        file.set_len(length).map_err(|e| Error::io("write", path, e))?;
+        Ok((Self { file, path: path.to_path_buf(), length, records: PhantomData }, records))
     }
 
     /// Appends one record.
@@ -75,10 +66,7 @@ impl<T: Stepped> Log<T> {
         let mut line = serde_json::to_vec(record).map_err(|e| failed(e.into()))?;
         line.push(b'\n');
         let start = SeekFrom::Start(self.length);
-        let written = self
-            .file
-            .seek(start)
-            .and_then(|_| self.file.write_all(&line));
+        let written = self.file.seek(start).and_then(|_| self.file.write_all(&line));
         if let Err(error) = written {
             // Half a line may have found room on a full disk. Should cutting it off fail too, `open` will drop it.
             let _ = self.file.set_len(self.length);
@@ -93,9 +81,7 @@ impl<T: Stepped> Log<T> {
     /// # Errors
     /// [`Error::Io`] where the disk refuses.
     pub fn sync(&self) -> Result<()> {
-        self.file
-            .sync_data()
-            .map_err(|e| Error::io("write", &self.path, e))
+        self.file.sync_data().map_err(|e| Error::io("write", &self.path, e))
     }
 }
 
@@ -140,11 +126,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn record(step: u64) -> StepRecord {
-        StepRecord {
-            step,
-            total: 1.0 / step as f64,
-            ..StepRecord::default()
-        }
+        StepRecord { step, total: 1.0 / step as f64, ..StepRecord::default() }
     }
 
     fn written(folder: &Path, steps: u64) -> PathBuf {
@@ -162,11 +144,7 @@ mod tests {
         let path = written(folder.path(), 9);
         let back: Vec<StepRecord> = read(&path).unwrap();
         assert_eq!(back, (1..=9).map(record).collect::<Vec<_>>());
-        assert!(
-            read::<StepRecord>(&folder.path().join("none.jsonl"))
-                .unwrap()
-                .is_empty()
-        );
+        assert!(read::<StepRecord>(&folder.path().join("none.jsonl")).unwrap().is_empty());
     }
 
     #[test]
@@ -176,28 +154,17 @@ mod tests {
         let (mut log, kept) = Log::<StepRecord>::open(&path, 4).unwrap();
         assert_eq!(kept.len(), 4);
         log.append(&record(5)).unwrap();
-        assert_eq!(
-            read::<StepRecord>(&path).unwrap(),
-            (1..=5).map(record).collect::<Vec<_>>()
-        );
+        assert_eq!(read::<StepRecord>(&path).unwrap(), (1..=5).map(record).collect::<Vec<_>>());
     }
 
     #[test]
     fn damage_in_the_middle_is_reported_with_its_line() {
         let folder = tempfile::tempdir().unwrap();
         let path = written(folder.path(), 3);
-        let text = std::fs::read_to_string(&path)
-            .unwrap()
-            .replacen("\"step\":2", "\"step\":x", 1);
+        let text = std::fs::read_to_string(&path).unwrap().replacen("\"step\":2", "\"step\":x", 1);
         std::fs::write(&path, text).unwrap();
-        let error = Log::<StepRecord>::open(&path, 9)
-            .map(|_| ())
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("history.jsonl") && error.contains("Line 2"),
-            "{error}"
-        );
+        let error = Log::<StepRecord>::open(&path, 9).map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("history.jsonl") && error.contains("Line 2"), "{error}");
     }
 
     #[cfg(target_os = "linux")]
@@ -208,10 +175,7 @@ mod tests {
         log.file = OpenOptions::new().write(true).open("/dev/full").unwrap();
         log.path = "run/history.jsonl".into();
         let error = log.append(&record(1)).unwrap_err().to_string();
-        assert!(
-            error.contains("history.jsonl") && error.contains("Free some space"),
-            "{error}"
-        );
+        assert!(error.contains("history.jsonl") && error.contains("Free some space"), "{error}");
     }
 
     proptest! {

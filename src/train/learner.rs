@@ -71,7 +71,10 @@ impl Learner {
     /// When a setting cannot work, or there is no memory for the state.
     pub fn new(model: Rain, loss: LossConfig, optim: OptimConfig) -> Result<Self> {
         if loss.adv > 0.0 && model.discriminators.is_empty() {
-            return Err(Error::input("The adversarial loss has a weight, but no level has a discriminator", "Set loss.adv to 0, or name levels (model.levels = [4, 5])"));
+            return Err(Error::input(
+                "The adversarial loss has a weight, but no level has a discriminator",
+                "Set loss.adv to 0, or name levels (model.levels = [4, 5])",
+            ));
         }
         let rule = |which, betas| match which {
             Which::Sgd => Rule::Sgd { momentum: optim.momentum, nesterov: optim.nesterov },
@@ -118,7 +121,10 @@ impl Learner {
         // D_j descend their loss on detached maps.
         if adversarial {
             let pass = Pass::training();
-            let logits = discriminators.iter().map(|(j, d)| d.forward(&pass, &f.level(*j).detach(), false)).collect::<candle_core::Result<Vec<_>>>()?;
+            let logits = discriminators
+                .iter()
+                .map(|(j, d)| d.forward(&pass, &f.level(*j).detach(), false))
+                .collect::<candle_core::Result<Vec<_>>>()?;
             let disc = losses::discriminator(&pass.tape, &logits, b, self.loss.adversarial)?;
             values.disc = scalar(&disc)?;
             self.discriminators.step(&pass.tape.backward(&disc)?, lr_discriminator)?;
@@ -152,7 +158,8 @@ impl Learner {
             total.push((self.loss.cls, cls));
         }
         if self.loss.tri > 0.0 && labelled {
-            let mining = if self.loss.batch_hard { Mining::Hardest(&batch.labels) } else { Mining::Given(&batch.triplets) };
+            let mining =
+                if self.loss.batch_hard { Mining::Hardest(&batch.labels) } else { Mining::Given(&batch.triplets) };
             let tri = losses::triplets(tape, &f.v, b, mining, self.loss.margin)?;
             values.tri = scalar(&tri)?;
             total.push((self.loss.tri, tri));
@@ -168,7 +175,11 @@ impl Learner {
     }
 
     fn named(&self, mut gradients: HashMap<usize, Tensor>) -> BTreeMap<String, Tensor> {
-        self.main.parameters().iter().filter_map(|(name, p)| Some((name.clone(), gradients.remove(&p.key())?))).collect()
+        self.main
+            .parameters()
+            .iter()
+            .filter_map(|(name, p)| Some((name.clone(), gradients.remove(&p.key())?)))
+            .collect()
     }
 
     /// The model as it stands.
@@ -182,7 +193,8 @@ impl Learner {
     /// # Errors
     /// Never on the CPU.
     pub fn state(&self) -> Result<BTreeMap<String, Tensor>> {
-        let mut all: BTreeMap<String, Tensor> = self.model.tensors().into_iter().map(|(n, t)| (format!("model.{n}"), t)).collect();
+        let mut all: BTreeMap<String, Tensor> =
+            self.model.tensors().into_iter().map(|(n, t)| (format!("model.{n}"), t)).collect();
         for (part, optimiser) in [("main", &self.main), ("discriminators", &self.discriminators)] {
             all.extend(optimiser.state()?.into_iter().map(|(n, t)| (format!("optim.{part}.{n}"), t)));
         }
@@ -199,7 +211,8 @@ impl Learner {
         };
         let model = part("model.");
         for (name, tensor) in self.model.tensors() {
-            let saved = model.get(&name).ok_or_else(|| candle_core::Error::Msg(format!("checkpoint: {name} is missing")))?;
+            let saved =
+                model.get(&name).ok_or_else(|| candle_core::Error::Msg(format!("checkpoint: {name} is missing")))?;
             assign(&tensor, saved)?;
         }
         self.main.restore(&part("optim.main."))?;
@@ -221,13 +234,27 @@ mod tests {
     use candle_core::Device;
 
     fn learner(loss: LossConfig) -> Learner {
-        let config = ModelConfig { depth: 18, base_width: 2, levels: vec![4, 5], classes: 2, height: 64, width: 32, ..ModelConfig::default() };
+        let config = ModelConfig {
+            depth: 18,
+            base_width: 2,
+            levels: vec![4, 5],
+            classes: 2,
+            height: 64,
+            width: 32,
+            ..ModelConfig::default()
+        };
         Learner::new(Rain::new(config, 1, &Device::Cpu).unwrap(), loss, OptimConfig::default()).unwrap()
     }
 
     fn batch(labels: [i64; 4]) -> Batch {
         let triplets = vec![(0, 1, 2), (1, 0, 3), (2, 3, 0), (3, 2, 1)];
-        Batch { x_h: noise(1, &[4, 3, 64, 32]), x_l: Some(noise(2, &[4, 3, 64, 32])), target: None, labels: labels.into(), triplets }
+        Batch {
+            x_h: noise(1, &[4, 3, 64, 32]),
+            x_l: Some(noise(2, &[4, 3, 64, 32])),
+            target: None,
+            labels: labels.into(),
+            triplets,
+        }
     }
 
     #[test]
@@ -274,7 +301,9 @@ mod tests {
 
     #[test]
     fn state_taken_back_goes_on_bit_by_bit() {
-        let numbers = |l: &Learner| -> Vec<Vec<f32>> { l.model().tensors().values().map(|t| t.flatten_all().unwrap().to_vec1().unwrap()).collect() };
+        let numbers = |l: &Learner| -> Vec<Vec<f32>> {
+            l.model().tensors().values().map(|t| t.flatten_all().unwrap().to_vec1().unwrap()).collect()
+        };
         let mut whole = learner(LossConfig::default());
         for _ in 0..4 {
             whole.step(&batch([0, 0, 1, -1]), 0.01, 0.01).unwrap();
@@ -283,7 +312,8 @@ mod tests {
         for _ in 0..2 {
             first.step(&batch([0, 0, 1, -1]), 0.01, 0.01).unwrap();
         }
-        let saved: BTreeMap<String, Tensor> = first.state().unwrap().into_iter().map(|(n, t)| (n, t.copy().unwrap())).collect();
+        let saved: BTreeMap<String, Tensor> =
+            first.state().unwrap().into_iter().map(|(n, t)| (n, t.copy().unwrap())).collect();
         let mut second = learner(LossConfig::default());
         second.restore(&saved).unwrap();
         for _ in 0..2 {

@@ -28,7 +28,10 @@ pub fn reconstruction(tape: &Tape, images: &Value, target: &Tensor) -> Result<Va
 
 /// Eq. 3: `CE(C(v_H), y) + CE(C(v_L), y)`, means over the labelled images.
 pub fn classification(tape: &Tape, logits: &Value, labels: &[i64], smoothing: f64) -> Result<Value> {
-    let terms = parts(tape, logits, labels.len())?.iter().map(|part| cross_entropy(tape, part, labels, smoothing)).collect::<Result<_>>()?;
+    let terms = parts(tape, logits, labels.len())?
+        .iter()
+        .map(|part| cross_entropy(tape, part, labels, smoothing))
+        .collect::<Result<_>>()?;
     sum(tape, terms)
 }
 

@@ -14,26 +14,11 @@ use crate::{Error, Result};
 
 const PRESETS: [(&str, &str); 6] = [
     ("demo", include_str!("../../assets/presets/demo.toml")),
-    (
-        "paper-multi-level",
-        include_str!("../../assets/presets/paper-multi-level.toml"),
-    ),
-    (
-        "paper-single-level",
-        include_str!("../../assets/presets/paper-single-level.toml"),
-    ),
-    (
-        "baseline-hr",
-        include_str!("../../assets/presets/baseline-hr.toml"),
-    ),
-    (
-        "baseline-hr-lr",
-        include_str!("../../assets/presets/baseline-hr-lr.toml"),
-    ),
-    (
-        "viper-small",
-        include_str!("../../assets/presets/viper-small.toml"),
-    ),
+    ("paper-multi-level", include_str!("../../assets/presets/paper-multi-level.toml")),
+    ("paper-single-level", include_str!("../../assets/presets/paper-single-level.toml")),
+    ("baseline-hr", include_str!("../../assets/presets/baseline-hr.toml")),
+    ("baseline-hr-lr", include_str!("../../assets/presets/baseline-hr-lr.toml")),
+    ("viper-small", include_str!("../../assets/presets/viper-small.toml")),
 ];
 
 const NAMES: [&str; PRESETS.len()] = {
@@ -58,16 +43,10 @@ pub fn names() -> &'static [&'static str] {
 pub fn load(name: &str) -> Result<RunConfig> {
     let Some((_, text)) = PRESETS.iter().find(|(known, _)| *known == name) else {
         let problem = format!("There is no preset \"{name}\"");
-        return Err(Error::input(
-            problem,
-            format!("The presets are {}", NAMES.join(", ")),
-        ));
+        return Err(Error::input(problem, format!("The presets are {}", NAMES.join(", "))));
     };
     let mut config = parse(text).map_err(|problem| {
-        Error::input(
-            format!("The preset \"{name}\" cannot be read: {problem}"),
-            "Please report this",
-        )
+        Error::input(format!("The preset \"{name}\" cannot be read: {problem}"), "Please report this")
     })?;
     config.preset = name.to_string();
     Ok(config)
@@ -89,10 +68,7 @@ pub fn read_config(path: &Path) -> Result<RunConfig> {
 pub fn to_toml(config: &RunConfig) -> Result<String> {
     toml::to_string(config).map_err(|e| {
         Error::input(
-            format!(
-                "The settings cannot be written as TOML: {}",
-                one_line(&e.to_string())
-            ),
+            format!("The settings cannot be written as TOML: {}", one_line(&e.to_string())),
             "Choose a seed below 9223372036854775808",
         )
     })
@@ -105,28 +81,15 @@ pub fn to_toml(config: &RunConfig) -> Result<String> {
 pub fn set(config: &mut RunConfig, assignment: &str) -> Result<()> {
     let Some((key, text)) = assignment.split_once('=') else {
         let problem = format!("\"{assignment}\" is not a setting");
-        return Err(Error::input(
-            problem,
-            "Write it as key=value, for example optim.lr=3e-4",
-        ));
+        return Err(Error::input(problem, "Write it as key=value, for example optim.lr=3e-4"));
     };
     let (key, text) = (key.trim(), text.trim());
     let known = every_setting();
-    let Some(example) = known
-        .iter()
-        .find(|(name, _)| name == key)
-        .map(|(_, value)| value)
-    else {
-        return Err(Error::input(
-            unknown_key(key),
-            "Correct the key and try again",
-        ));
+    let Some(example) = known.iter().find(|(name, _)| name == key).map(|(_, value)| value) else {
+        return Err(Error::input(unknown_key(key), "Correct the key and try again"));
     };
     let wrong = |problem: String| {
-        let problem = format!(
-            "\"{text}\" does not fit the setting {key}: {}",
-            one_line(&problem)
-        );
+        let problem = format!("\"{text}\" does not fit the setting {key}: {}", one_line(&problem));
         Error::input(problem, format!("A value like {example} does"))
     };
 
@@ -151,20 +114,13 @@ pub fn set(config: &mut RunConfig, assignment: &str) -> Result<()> {
 
 /// What differs between two settings, as `optim.lr 0.001 → 0.0001`, apart from where the data lies.
 pub fn differences(before: &RunConfig, after: &RunConfig) -> Vec<String> {
-    let flat = |config| {
-        Table::try_from(config)
-            .map(|tree| leaves(&tree))
-            .unwrap_or_default()
-    };
+    let flat = |config| Table::try_from(config).map(|tree| leaves(&tree)).unwrap_or_default();
     let (before, after) = (flat(before), flat(after));
     let mut keys: Vec<&String> = before.iter().chain(&after).map(|(key, _)| key).collect();
     keys.sort();
     keys.dedup();
     let mut changes = Vec::new();
-    for key in keys
-        .into_iter()
-        .filter(|key| !["data.root", "data.workers"].contains(&key.as_str()))
-    {
+    for key in keys.into_iter().filter(|key| !["data.root", "data.workers"].contains(&key.as_str())) {
         let text = |all: &[(String, Value)]| {
             let found = all.iter().find(|(name, _)| name == key);
             found.map_or("none".to_string(), |(_, value)| value.to_string())
@@ -179,34 +135,22 @@ pub fn differences(before: &RunConfig, after: &RunConfig) -> Vec<String> {
 
 /// Parses settings; the message says what is wrong.
 fn parse(text: &str) -> Result<RunConfig, String> {
-    let tree: Table = text
-        .parse()
-        .map_err(|e: toml::de::Error| one_line(&e.to_string()))?;
+    let tree: Table = text.parse().map_err(|e: toml::de::Error| one_line(&e.to_string()))?;
     // serde cannot refuse unknown keys below a flattened struct (`model`), nor name a neighbour: so it is done here.
     let known = every_setting();
-    let table = |key: &str| {
-        known
-            .iter()
-            .any(|(name, _)| name.starts_with(&format!("{key}.")))
-    };
+    let table = |key: &str| known.iter().any(|(name, _)| name.starts_with(&format!("{key}.")));
     for key in keys(&tree) {
         if !known.iter().any(|(name, _)| *name == key) && !table(&key) {
             return Err(unknown_key(&key));
         }
     }
-    tree.try_into()
-        .map_err(|e: toml::de::Error| one_line(&e.to_string()))
+    tree.try_into().map_err(|e: toml::de::Error| one_line(&e.to_string()))
 }
 
 /// `text` as TOML, read with the kind of `example` in mind: strings need no quotes and lists no brackets.
 /// `None` for "none", which takes an optional setting away.
 fn value_of(text: &str, example: &Value) -> Option<Value> {
-    let toml = |text: &str| {
-        format!("v = {text}")
-            .parse::<Table>()
-            .ok()
-            .and_then(|mut table| table.remove("v"))
-    };
+    let toml = |text: &str| format!("v = {text}").parse::<Table>().ok().and_then(|mut table| table.remove("v"));
     if text == "none" {
         return None;
     }
@@ -214,9 +158,7 @@ fn value_of(text: &str, example: &Value) -> Option<Value> {
         (Some(value @ Value::String(_)), _) => value,
         (_, Value::String(_)) => Value::String(text.to_string()),
         (Some(value @ Value::Array(_)), _) => value,
-        (_, Value::Array(_)) => {
-            toml(&format!("[{text}]")).unwrap_or_else(|| Value::String(text.to_string()))
-        }
+        (_, Value::Array(_)) => toml(&format!("[{text}]")).unwrap_or_else(|| Value::String(text.to_string())),
         (Some(value), _) => value,
         (None, _) => Value::String(text.to_string()),
     })
@@ -225,23 +167,14 @@ fn value_of(text: &str, example: &Value) -> Option<Value> {
 /// Every setting by its dotted key, with a value of its kind; the optional ones are filled in.
 fn every_setting() -> Vec<(String, Value)> {
     let config = RunConfig {
-        data: DataConfig {
-            format: Some(Format::Market1501),
-            hash: Some(String::new()),
-            ..DataConfig::default()
-        },
+        data: DataConfig { format: Some(Format::Market1501), hash: Some(String::new()), ..DataConfig::default() },
         model: ModelSettings {
-            shape: ModelConfig {
-                stem_width: Some(64),
-                ..ModelConfig::default()
-            },
+            shape: ModelConfig { stem_width: Some(64), ..ModelConfig::default() },
             init: Some("resnet50.pth".into()),
         },
         ..RunConfig::default()
     };
-    Table::try_from(&config)
-        .map(|tree| leaves(&tree))
-        .unwrap_or_default()
+    Table::try_from(&config).map(|tree| leaves(&tree)).unwrap_or_default()
 }
 
 /// The values of a tree that are not tables, by dotted key.
@@ -305,11 +238,7 @@ fn edits(a: &str, b: &str) -> usize {
 /// TOML's messages are drawings over several lines; this keeps their words.
 fn one_line(message: &str) -> String {
     let drawing = |line: &&str| !line.trim_start().starts_with('|') && !line.contains(" | ");
-    let lines = message
-        .lines()
-        .filter(drawing)
-        .map(str::trim)
-        .filter(|line| !line.is_empty());
+    let lines = message.lines().filter(drawing).map(str::trim).filter(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(": ")
 }
 
@@ -336,24 +265,15 @@ mod tests {
 
     #[test]
     fn presets_say_what_their_names_say() {
-        assert_eq!(
-            load("paper-multi-level").unwrap().model.shape.levels,
-            [4, 5]
-        );
+        assert_eq!(load("paper-multi-level").unwrap().model.shape.levels, [4, 5]);
         assert_eq!(load("paper-single-level").unwrap().model.shape.levels, [5]);
         let hr = load("baseline-hr").unwrap();
         assert!(!hr.data.use_lr && hr.loss.adv == 0.0 && hr.loss.rec == 0.0);
         let both = load("baseline-hr-lr").unwrap();
         assert!(both.data.use_lr && both.loss.adv == 0.0 && both.loss.rec == 0.0);
         let viper = load("viper-small").unwrap();
-        assert_eq!(
-            (viper.optim.lr, viper.optim.betas_discriminator),
-            (3.5e-4, [0.5, 0.999])
-        );
-        assert_eq!(
-            (viper.model.shape.base_width, viper.model.shape.stem_width),
-            (32, Some(64))
-        );
+        assert_eq!((viper.optim.lr, viper.optim.betas_discriminator), (3.5e-4, [0.5, 0.999]));
+        assert_eq!((viper.model.shape.base_width, viper.model.shape.stem_width), (32, Some(64)));
         let error = load("papr").unwrap_err().to_string();
         assert!(error.contains("viper-small"), "{error}");
     }
@@ -378,23 +298,11 @@ mod tests {
         ] {
             set(&mut config, assignment).unwrap_or_else(|e| panic!("{assignment}: {e}"));
         }
-        assert_eq!(
-            (config.optim.lr, config.optim.momentum, config.seed),
-            (3e-4, 1.0, 7)
-        );
-        assert_eq!(
-            (config.model.shape.depth, config.model.shape.stem_width),
-            (18, Some(64))
-        );
-        assert_eq!(
-            (&config.model.shape.levels[..], &config.data.rates[..]),
-            (&[5][..], &[2.0, 3.5][..])
-        );
+        assert_eq!((config.optim.lr, config.optim.momentum, config.seed), (3e-4, 1.0, 7));
+        assert_eq!((config.model.shape.depth, config.model.shape.stem_width), (18, Some(64)));
+        assert_eq!((&config.model.shape.levels[..], &config.data.rates[..]), (&[5][..], &[2.0, 3.5][..]));
         assert_eq!(config.data.format, Some(Format::Viper));
-        assert_eq!(
-            config.model.init.as_deref(),
-            Some(Path::new("some/resnet50.pth"))
-        );
+        assert_eq!(config.model.init.as_deref(), Some(Path::new("some/resnet50.pth")));
         assert_eq!(config.loss.adversarial, Adversarial::LeastSquares);
         assert_eq!(config.optim.optimiser, Optimiser::Adam);
         assert!(!config.data.use_lr && config.preset == "123");
@@ -427,20 +335,9 @@ mod tests {
 
     #[test]
     fn unknown_keys_are_refused_in_every_table() {
-        for table in [
-            "",
-            "[data]",
-            "[model]",
-            "[loss]",
-            "[optim]",
-            "[schedule]",
-            "[bogus]",
-        ] {
+        for table in ["", "[data]", "[model]", "[loss]", "[optim]", "[schedule]", "[bogus]"] {
             let error = parse(&format!("{table}\nbogus = 1\n")).unwrap_err();
-            assert!(
-                error.contains("bogus") && error.contains("nearest"),
-                "{table}: {error}"
-            );
+            assert!(error.contains("bogus") && error.contains("nearest"), "{table}: {error}");
         }
         assert!(parse("[bogus]").is_err() && parse("[model.shape]\ndepth = 18").is_err());
         assert!(parse("[model]").is_ok());
@@ -452,10 +349,7 @@ mod tests {
         let path = folder.path().join("mine.toml");
         std::fs::write(&path, "[optim]\nlr = = 3\n").unwrap();
         let error = read_config(&path).unwrap_err().to_string();
-        assert!(
-            error.contains("mine.toml") && error.lines().count() == 1,
-            "{error}"
-        );
+        assert!(error.contains("mine.toml") && error.lines().count() == 1, "{error}");
     }
 
     #[test]
@@ -465,10 +359,7 @@ mod tests {
         set(&mut after, "optim.lr=1e-4").unwrap();
         set(&mut after, "data.root=elsewhere").unwrap();
         set(&mut after, "model.stem_width=32").unwrap();
-        assert_eq!(
-            differences(&before, &after),
-            ["model.stem_width none → 32", "optim.lr 0.001 → 0.0001"]
-        );
+        assert_eq!(differences(&before, &after), ["model.stem_width none → 32", "optim.lr 0.001 → 0.0001"]);
     }
 
     proptest::proptest! {

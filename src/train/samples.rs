@@ -34,9 +34,7 @@ impl Samples {
             let lr = resolution::degrade(&hr, rate);
             (path, rate, Arc::new(hr), Arc::new(lr))
         });
-        Self {
-            images: images.collect(),
-        }
+        Self { images: images.collect() }
     }
 
     /// Reconstructs them all; `breathe` is asked between any two.
@@ -74,12 +72,7 @@ impl Samples {
 
 /// HR | LR | G(HR) | G(LR) side by side, with a line under the reconstructions that says what they are not.
 pub fn strip(sample: &SampleImages) -> RgbImage {
-    let parts = [
-        &sample.hr,
-        &sample.lr,
-        &sample.hr_reconstruction,
-        &sample.lr_reconstruction,
-    ];
+    let parts = [&sample.hr, &sample.lr, &sample.hr_reconstruction, &sample.lr_reconstruction];
     let (width, height) = (sample.hr.width(), sample.hr.height());
     let mut out = RgbImage::from_pixel(4 * width, height + 9, Rgb([0; 3]));
     for (i, part) in parts.into_iter().enumerate() {
@@ -141,14 +134,9 @@ mod tests {
             };
             let strip = strip(&sample);
             assert_eq!(strip.dimensions(), (4 * width, 29));
-            let seen: Vec<u8> = (0..4)
-                .map(|i| strip.get_pixel(i * width + width / 2, 10)[0])
-                .collect();
+            let seen: Vec<u8> = (0..4).map(|i| strip.get_pixel(i * width + width / 2, 10)[0]).collect();
             assert_eq!(seen, [10, 20, 30, 40]);
-            let lit = strip
-                .enumerate_pixels()
-                .filter(|(_, y, p)| *y >= 20 && p[0] == 255)
-                .count();
+            let lit = strip.enumerate_pixels().filter(|(_, y, p)| *y >= 20 && p[0] == 255).count();
             assert!(lit > 50, "the caution is missing");
         }
         let blank = CAUTION.chars().filter(|c| glyph(*c) == [0; 5]).count();

@@ -22,11 +22,7 @@ impl Schedule {
             steps_per_epoch,
             total_steps: steps(config.epochs).max(1),
             warmup_steps: steps(config.warmup_epochs),
-            validate_steps: if config.validate_every > 0.0 {
-                steps(config.validate_every).max(1)
-            } else {
-                0
-            },
+            validate_steps: if config.validate_every > 0.0 { steps(config.validate_every).max(1) } else { 0 },
             config: config.clone(),
         }
     }
@@ -43,9 +39,7 @@ impl Schedule {
             Decay::Step => {
                 let total = self.total_steps as f64;
                 let passed = self.config.milestones.iter();
-                let drops = passed
-                    .filter(|&&m| done as f64 >= (m * total).round())
-                    .count();
+                let drops = passed.filter(|&&m| done as f64 >= (m * total).round()).count();
                 self.config.gamma.powi(drops as i32)
             }
             Decay::Cosine => {
@@ -139,11 +133,7 @@ mod tests {
 
     #[test]
     fn a_run_has_at_least_one_step_and_no_warm_up_is_allowed() {
-        let config = ScheduleConfig {
-            epochs: 0.01,
-            warmup_epochs: 0.0,
-            ..ScheduleConfig::default()
-        };
+        let config = ScheduleConfig { epochs: 0.01, warmup_epochs: 0.0, ..ScheduleConfig::default() };
         let s = Schedule::new(&config, 4);
         assert_eq!((s.total_steps, s.factor(0)), (1, 1.0));
         assert!(s.checkpoints_at(1));

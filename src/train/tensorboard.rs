@@ -70,19 +70,10 @@ impl EventFile {
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
     pub fn validation(&mut self, record: &ValidationRecord) -> Result<()> {
-        let mut values = vec![
-            ("validation/rank1".into(), record.rank1),
-            ("validation/mAP".into(), record.map),
-        ];
+        let mut values = vec![("validation/rank1".into(), record.rank1), ("validation/mAP".into(), record.map)];
         for figures in &record.by_rate {
-            values.push((
-                format!("validation/rank1 at r = {}", figures.rate),
-                figures.rank1,
-            ));
-            values.push((
-                format!("validation/mAP at r = {}", figures.rate),
-                figures.map,
-            ));
+            values.push((format!("validation/rank1 at r = {}", figures.rate), figures.rank1));
+            values.push((format!("validation/mAP at r = {}", figures.rate), figures.map));
         }
         self.scalars(record.step, &values)
     }
@@ -132,9 +123,7 @@ impl EventFile {
 
     /// Frames one event and appends it in a single write.
     fn write(&mut self, step: u64, content: Message) -> Result<()> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let mut event = Message::default();
         event.double(1, now.as_secs_f64());
         event.varint(2, step);
@@ -146,9 +135,7 @@ impl EventFile {
         record.extend(masked_crc(&length).to_le_bytes());
         record.extend(&event.0);
         record.extend(masked_crc(&event.0).to_le_bytes());
-        self.file
-            .write_all(&record)
-            .map_err(|e| Error::io("write", &self.path, e))
+        self.file.write_all(&record).map_err(|e| Error::io("write", &self.path, e))
     }
 }
 
@@ -167,9 +154,7 @@ fn next_file(folder: &Path) -> Result<(File, PathBuf)> {
 
 /// TFRecord's checksum: CRC-32C, rotated and shifted so that a checksum of checksums stays useful.
 fn masked_crc(bytes: &[u8]) -> u32 {
-    crc32c::crc32c(bytes)
-        .rotate_right(15)
-        .wrapping_add(0xa282_ead8)
+    crc32c::crc32c(bytes).rotate_right(15).wrapping_add(0xa282_ead8)
 }
 
 /// A protobuf message under construction.
@@ -252,10 +237,7 @@ mod tests {
     }
 
     fn get(fields: &[Field], number: u64) -> Option<&[u8]> {
-        fields
-            .iter()
-            .find(|(n, _)| *n == number)
-            .map(|(_, bytes)| &bytes[..])
+        fields.iter().find(|(n, _)| *n == number).map(|(_, bytes)| &bytes[..])
     }
 
     /// The events of a file as fields, checksums verified.
@@ -267,10 +249,7 @@ mod tests {
             let length = u64::from_le_bytes(rest[..8].try_into().unwrap()) as usize;
             assert_eq!(rest[8..12], masked_crc(&rest[..8]).to_le_bytes());
             let payload = &rest[12..12 + length];
-            assert_eq!(
-                rest[12 + length..16 + length],
-                masked_crc(payload).to_le_bytes()
-            );
+            assert_eq!(rest[12 + length..16 + length], masked_crc(payload).to_le_bytes());
             out.push(fields(payload));
             rest = &rest[16 + length..];
         }
@@ -287,11 +266,7 @@ mod tests {
     fn scalars_and_images_come_back() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = EventFile::create(folder.path(), None).unwrap();
-        file.scalars(
-            300,
-            &[("loss/total".into(), 2.5), ("loss/größe".into(), -1.0)],
-        )
-        .unwrap();
+        file.scalars(300, &[("loss/total".into(), 2.5), ("loss/größe".into(), -1.0)]).unwrap();
         let picture = RgbImage::from_fn(5, 3, |x, y| image::Rgb([x as u8, y as u8, 200]));
         file.image(301, "samples/0", &picture).unwrap();
 
@@ -309,12 +284,7 @@ mod tests {
         let decoded = fields(get(&value, 4).unwrap());
         assert_eq!(get(&decoded, 1), Some(&3u64.to_le_bytes()[..]));
         assert_eq!(get(&decoded, 2), Some(&5u64.to_le_bytes()[..]));
-        assert_eq!(
-            image::load_from_memory(get(&decoded, 4).unwrap())
-                .unwrap()
-                .to_rgb8(),
-            picture
-        );
+        assert_eq!(image::load_from_memory(get(&decoded, 4).unwrap()).unwrap().to_rgb8(), picture);
     }
 
     #[test]
@@ -325,17 +295,12 @@ mod tests {
         assert!(first.path < second.path);
         let events = events(&second.path);
         assert_eq!(get(&events[1], 2), Some(&11u64.to_le_bytes()[..]));
-        assert_eq!(
-            fields(get(&events[1], 7).unwrap()),
-            [(1, 1u64.to_le_bytes().to_vec())]
-        );
+        assert_eq!(fields(get(&events[1], 7).unwrap()), [(1, 1u64.to_le_bytes().to_vec())]);
     }
 
     #[test]
     fn a_missing_folder_is_named() {
-        let error = EventFile::create(Path::new("/nowhere/run"), None)
-            .map(|_| ())
-            .unwrap_err();
+        let error = EventFile::create(Path::new("/nowhere/run"), None).map(|_| ()).unwrap_err();
         assert!(error.to_string().contains("/nowhere/run"), "{error}");
     }
 }

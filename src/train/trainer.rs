@@ -48,12 +48,7 @@ pub enum Outcome {
 ///
 /// # Errors
 /// Settings, data or folder that cannot work; [`Error::Diverged`]; a disk that refuses. Checkpoints written before are intact.
-pub fn run(
-    mut config: RunConfig,
-    run: &Path,
-    device: &Device,
-    observer: &mut dyn Observer,
-) -> Result<Outcome> {
+pub fn run(mut config: RunConfig, run: &Path, device: &Device, observer: &mut dyn Observer) -> Result<Outcome> {
     check(&config)?;
     RunFolder::refuse_existing(run)?;
     // The run can then be resumed and repeated from any folder.
@@ -63,12 +58,7 @@ pub fn run(
 
     let data = Data::open(&config)?;
     let mut notes = Vec::new();
-    if config
-        .data
-        .hash
-        .as_ref()
-        .is_some_and(|hash| *hash != data.hash)
-    {
+    if config.data.hash.as_ref().is_some_and(|hash| *hash != data.hash) {
         notes.push("The data set is not the one that these settings were first used with.".into());
     }
     config.data.hash = Some(data.hash.clone());
@@ -96,11 +86,7 @@ pub fn resume(run: &Path, device: &Device, observer: &mut dyn Observer) -> Resul
     let restored = checkpoints.newest_usable(device, |note| notes.push(note))?;
     let learner = match &restored {
         None => new_learner(&config, device, &mut notes)?,
-        Some(Restored {
-            header,
-            state,
-            path,
-        }) => {
+        Some(Restored { header, state, path }) => {
             if header.config.model.shape != config.model.shape {
                 let problem = "The run's settings now describe a model of another shape";
                 let remedy = "Set model.* in run.toml back, or start a new run in another folder";
@@ -117,10 +103,7 @@ pub fn resume(run: &Path, device: &Device, observer: &mut dyn Observer) -> Resul
             learner
         }
     };
-    Trainer::new(
-        config, folder, data, learner, restored, device, observer, notes,
-    )?
-    .train()
+    Trainer::new(config, folder, data, learner, restored, device, observer, notes)?.train()
 }
 
 /// A learner at step 0.
@@ -173,12 +156,7 @@ impl<'a> Trainer<'a> {
         let schedule = Schedule::new(&config.schedule, data.sampler.steps_per_epoch());
         let feed = Feed::new(&data, &config, step, device);
         let shape = &config.model.shape;
-        let samples = Samples::choose(
-            &data.split.query,
-            &config.data.rates,
-            shape.height,
-            shape.width,
-        );
+        let samples = Samples::choose(&data.split.query, &config.data.rates, shape.height, shape.width);
         let checkpoints = Checkpoints::new(folder.checkpoints(), config.schedule.keep_last);
         // Where the best was damaged or set aside, the next one counts as the best.
         let best_rank1 = best_rank1.filter(|_| checkpoints.best().exists());
@@ -281,12 +259,7 @@ impl<'a> Trainer<'a> {
             // A checkpoint of the step before holds the very weights that gave this loss.
             self.checkpoints.set_aside(self.step)?;
             let checkpoint = self.checkpoints.newest();
-            return Err(Error::Diverged {
-                step: record.step,
-                term: term.into(),
-                value,
-                checkpoint,
-            });
+            return Err(Error::Diverged { step: record.step, term: term.into(), value, checkpoint });
         }
         if let Some(note) = broken_note(&self.feed.take_broken()) {
             self.observer.event(TrainEvent::Note(note));
@@ -311,10 +284,7 @@ impl<'a> Trainer<'a> {
 
     /// Ranks the held-out identities; a new best is saved at once.
     fn validate(&mut self) -> Result<()> {
-        let done = self
-            .last_validation
-            .as_ref()
-            .is_some_and(|last| last.step == self.step);
+        let done = self.last_validation.as_ref().is_some_and(|last| last.step == self.step);
         let (query, gallery) = (&self.data.split.query, &self.data.split.gallery);
         let rates = &self.config.schedule.validate_rates;
         if done || query.is_empty() || gallery.is_empty() || rates.is_empty() {
@@ -358,9 +328,7 @@ impl<'a> Trainer<'a> {
             return Ok(());
         }
         let observer = &mut *self.observer;
-        let samples = self
-            .samples
-            .reconstruct(model, self.device, || observer.breathe())?;
+        let samples = self.samples.reconstruct(model, self.device, || observer.breathe())?;
         for (i, sample) in samples.iter().enumerate() {
             let strip = samples::strip(sample);
             let name = format!("step-{:08}-{i}.png", self.step);
@@ -369,10 +337,7 @@ impl<'a> Trainer<'a> {
             self.board.image(self.step, &tag, &strip)?;
         }
         let samples = Arc::new(samples);
-        self.observer.event(TrainEvent::Samples {
-            step: self.step,
-            samples,
-        });
+        self.observer.event(TrainEvent::Samples { step: self.step, samples });
         Ok(())
     }
 
@@ -385,9 +350,7 @@ impl<'a> Trainer<'a> {
         self.history.sync()?;
         self.validation.sync()?;
         let state = self.learner.state()?;
-        let path = self
-            .checkpoints
-            .save(self.step, &state, self.best_rank1, best, &self.config)?;
+        let path = self.checkpoints.save(self.step, &state, self.best_rank1, best, &self.config)?;
         self.observer.event(TrainEvent::Checkpoint { path, best });
         Ok(())
     }
@@ -403,24 +366,14 @@ impl<'a> Trainer<'a> {
         self.checkpoint(false)?;
         let model = self.folder.model();
         self.learner.model().save(&model, &self.card())?;
-        self.observer.event(TrainEvent::Finished {
-            model: model.clone(),
-        });
+        self.observer.event(TrainEvent::Finished { model: model.clone() });
         Ok(Outcome::Finished { model })
     }
 
     /// What the model file says of its making; nothing in it depends on the machine or the clock.
     fn card(&self) -> serde_json::Value {
-        let file = |path: &Path| {
-            path.file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned()
-        };
-        let mut command = format!(
-            "rain train --data {name}",
-            name = file(&self.config.data.root)
-        );
+        let file = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let mut command = format!("rain train --data {name}", name = file(&self.config.data.root));
         if !self.config.preset.is_empty() {
             command += &format!(" --preset {}", self.config.preset);
         }
@@ -489,11 +442,7 @@ fn broken_note(broken: &[Broken]) -> Option<String> {
         0 => String::new(),
         more => format!(", and {more} more"),
     };
-    Some(format!(
-        "Skipped {} unusable images: {}{more}.",
-        broken.len(),
-        names.join(", ")
-    ))
+    Some(format!("Skipped {} unusable images: {}{more}.", broken.len(), names.join(", ")))
 }
 
 #[cfg(test)]

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use image::{Rgb, RgbImage};
 use rain::engine::command::{Command, JobId, QueryId};
 use rain::engine::event::{
-    Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo,
-    SearchResult,
+    Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
 use rain::model::config::ModelConfig;
 use rain::train::event::{RateFigures, SampleImages, StepRecord, TrainEvent, ValidationRecord};
@@ -30,13 +29,8 @@ pub fn figure(identity: u64, camera: u64, width: u32, height: u32) -> Arc<RgbIma
     };
     let ground = 90 + (60.0 * random(camera, 9)) as u8;
     Arc::new(RgbImage::from_fn(width, height, |x, y| {
-        let (u, v) = (
-            f64::from(x) / f64::from(width) - 0.5,
-            f64::from(y) / f64::from(height),
-        );
-        let inside = |cu: f64, cv: f64, ru: f64, rv: f64| {
-            ((u - cu) / ru).powi(2) + ((v - cv) / rv).powi(2) < 1.0
-        };
+        let (u, v) = (f64::from(x) / f64::from(width) - 0.5, f64::from(y) / f64::from(height));
+        let inside = |cu: f64, cv: f64, ru: f64, rv: f64| ((u - cu) / ru).powi(2) + ((v - cv) / rv).powi(2) < 1.0;
         if inside(0.0, 0.12, 0.14, 0.07) {
             Rgb([205, 165, 140])
         } else if u.abs() < 0.24 && (0.19..0.54).contains(&v) {
@@ -52,11 +46,7 @@ pub fn figure(identity: u64, camera: u64, width: u32, height: u32) -> Arc<RgbIma
 
 /// The model.
 pub fn model() -> Event {
-    let config = ModelConfig {
-        height: 128,
-        width: 64,
-        ..ModelConfig::default()
-    };
+    let config = ModelConfig { height: 128, width: 64, ..ModelConfig::default() };
     Event::ModelOpened(ModelInfo {
         path: "models/demo.safetensors".into(),
         config,
@@ -95,16 +85,8 @@ pub fn query(n: u64) -> Event {
 /// What a real engine would answer.
 pub fn answer(command: &Command) -> Vec<Event> {
     match command {
-        Command::Search {
-            query,
-            top,
-            measure,
-        } => {
-            let scale = if format!("{measure:?}") == "Cosine" {
-                1.0
-            } else {
-                30.0
-            };
+        Command::Search { query, top, measure } => {
+            let scale = if format!("{measure:?}") == "Cosine" { 1.0 } else { 30.0 };
             let candidates = (0..GALLERY.min(*top))
                 .map(|i| {
                     // The first candidate is right for most queries, the first query among them.
@@ -113,25 +95,13 @@ pub fn answer(command: &Command) -> Vec<Event> {
                     } else {
                         random(query.0 * 31 + i as u64, 4) < 0.5 - 0.05 * i as f64
                     };
-                    let identity = if hit {
-                        query.0 as usize % 12
-                    } else {
-                        (query.0 as usize + 1 + i) % 12
-                    };
+                    let identity = if hit { query.0 as usize % 12 } else { (query.0 as usize + 1 + i) % 12 };
                     let entry = identity + 12 * (i % 5);
                     let same = Some(identity == query.0 as usize % 12);
-                    Candidate {
-                        rank: i + 1,
-                        entry,
-                        distance: scale * (0.171 + 0.013 * i as f32),
-                        same,
-                    }
+                    Candidate { rank: i + 1, entry, distance: scale * (0.171 + 0.013 * i as f32), same }
                 })
                 .collect::<Vec<_>>();
-            let first_same = candidates
-                .iter()
-                .find(|c| c.same == Some(true))
-                .map(|c| c.rank);
+            let first_same = candidates.iter().find(|c| c.same == Some(true)).map(|c| c.rank);
             vec![Event::Searched(SearchResult {
                 query: *query,
                 measure: *measure,
@@ -141,36 +111,20 @@ pub fn answer(command: &Command) -> Vec<Event> {
             })]
         }
         Command::Reconstruct { query } => {
-            vec![Event::Reconstructed {
-                query: *query,
-                image: figure(query.0, 3, 64, 128),
-            }]
+            vec![Event::Reconstructed { query: *query, image: figure(query.0, 3, 64, 128) }]
         }
         Command::Thumbnail { path, max_side } => {
-            let name = path
-                .file_stem()
-                .and_then(|s| s.to_str())
-                .unwrap_or_default();
+            let name = path.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
             let identity = name.get(..4).and_then(|s| s.parse().ok()).unwrap_or(0);
             let image = Ok(figure(identity, name.len() as u64 + identity, 64, 128));
-            vec![Event::Thumbnail {
-                path: path.clone(),
-                max_side: *max_side,
-                image,
-            }]
+            vec![Event::Thumbnail { path: path.clone(), max_side: *max_side, image }]
         }
         Command::AddQueries { paths } => paths
             .iter()
             .enumerate()
             .map(|(i, path)| {
-                let n = path
-                    .file_name()
-                    .and_then(|s| s.to_str())
-                    .and_then(|s| s.get(..4))
-                    .and_then(|s| s.parse().ok());
-                let Event::QueryAdded(mut info) = query(n.unwrap_or(900 + i as u64)) else {
-                    unreachable!()
-                };
+                let n = path.file_name().and_then(|s| s.to_str()).and_then(|s| s.get(..4)).and_then(|s| s.parse().ok());
+                let Event::QueryAdded(mut info) = query(n.unwrap_or(900 + i as u64)) else { unreachable!() };
                 (info.id, info.path) = (QueryId(info.id.0 + 10_000), path.clone());
                 Event::QueryAdded(info)
             })
@@ -178,25 +132,15 @@ pub fn answer(command: &Command) -> Vec<Event> {
         Command::RemoveQuery { query } => vec![Event::QueryRemoved(*query)],
         Command::Train { config, run, .. } => {
             let mut events = vec![
-                Event::JobStarted {
-                    job: JobId(7),
-                    kind: JobKind::Train,
-                    title: format!("Train {}", config.preset),
-                },
+                Event::JobStarted { job: JobId(7), kind: JobKind::Train, title: format!("Train {}", config.preset) },
                 run_started(run.clone()),
             ];
             events.extend(steps(1..4));
             events
         }
         Command::Cancel { job } => vec![
-            Event::Training {
-                job: *job,
-                event: TrainEvent::Stopped { step: 3 },
-            },
-            Event::JobEnded {
-                job: *job,
-                end: JobEnd::Cancelled,
-            },
+            Event::Training { job: *job, event: TrainEvent::Stopped { step: 3 } },
+            Event::JobEnded { job: *job, end: JobEnd::Cancelled },
         ],
         _ => Vec::new(),
     }
@@ -230,11 +174,7 @@ pub fn steps(range: std::ops::Range<u64>) -> Vec<Event> {
             let fall = |from: f64, tau: f64, to: f64, k: u64| {
                 to + (from - to) * (-t / tau).exp() + 0.25 * to * (random(step, k) - 0.5)
             };
-            let (rec, cls, tri) = (
-                fall(1.6, 300.0, 0.5, 1),
-                fall(12.0, 400.0, 1.2, 2),
-                fall(2.4, 300.0, 0.2, 3),
-            );
+            let (rec, cls, tri) = (fall(1.6, 300.0, 0.5, 1), fall(12.0, 400.0, 1.2, 2), fall(2.4, 300.0, 0.2, 3));
             let (adv, disc) = (fall(0.7, 200.0, 1.6, 4), fall(2.8, 150.0, 1.9, 5));
             let record = StepRecord {
                 step,
@@ -249,19 +189,8 @@ pub fn steps(range: std::ops::Range<u64>) -> Vec<Event> {
                 lr_discriminator: 1e-4,
                 images_per_second: 43.0 + 2.0 * random(step, 6),
             };
-            let progress = Progress {
-                done: step,
-                total: 3_000,
-                unit: "steps",
-                seconds_left: Some(60.0 * 12.0),
-            };
-            [
-                Event::Training {
-                    job: RUN,
-                    event: TrainEvent::Step(record),
-                },
-                Event::JobProgress { job: RUN, progress },
-            ]
+            let progress = Progress { done: step, total: 3_000, unit: "steps", seconds_left: Some(60.0 * 12.0) };
+            [Event::Training { job: RUN, event: TrainEvent::Step(record) }, Event::JobProgress { job: RUN, progress }]
         })
         .collect()
 }
@@ -282,10 +211,7 @@ pub fn validation(step: u64) -> Event {
         rank1,
         map: rank1 + 6.0,
     };
-    Event::Training {
-        job: RUN,
-        event: TrainEvent::Validation(record),
-    }
+    Event::Training { job: RUN, event: TrainEvent::Validation(record) }
 }
 
 /// Sample reconstructions at that step.
@@ -300,11 +226,5 @@ pub fn samples(step: u64) -> Event {
             lr_reconstruction: figure(i, 3, 64, 128),
         })
         .collect();
-    Event::Training {
-        job: RUN,
-        event: TrainEvent::Samples {
-            step,
-            samples: Arc::new(samples),
-        },
-    }
+    Event::Training { job: RUN, event: TrainEvent::Samples { step, samples: Arc::new(samples) } }
 }

@@ -87,30 +87,21 @@ impl TrainForm {
         self.identities = self.base.data.identities.to_string();
         self.images = self.base.data.images.to_string();
         self.rate = self.base.optim.lr.to_string();
-        self.run = free_run_folder(Path::new("runs"), name)
-            .display()
-            .to_string();
+        self.run = free_run_folder(Path::new("runs"), name).display().to_string();
         self.problems.clear();
     }
 
     /// Lines about the preset: the model's shape and what it trains with.
     pub fn describe(&self) -> String {
         let shape = &self.base.model.shape;
-        let levels = match (
-            self.base.loss.adv > 0.0 && self.base.data.use_lr,
-            shape.levels.as_slice(),
-        ) {
+        let levels = match (self.base.loss.adv > 0.0 && self.base.data.use_lr, shape.levels.as_slice()) {
             (false, _) | (true, []) => "no discriminators".to_owned(),
             (true, levels) => {
                 let list: Vec<String> = levels.iter().map(ToString::to_string).collect();
                 format!("discriminators at level {}", list.join(", "))
             }
         };
-        let images = if self.base.data.use_lr {
-            "HR and LR images"
-        } else {
-            "HR images only"
-        };
+        let images = if self.base.data.use_lr { "HR and LR images" } else { "HR images only" };
         format!(
             "ResNet-{} (width {}), input {}×{} px, {levels}, {images}",
             shape.depth, shape.base_width, shape.width, shape.height
@@ -119,10 +110,7 @@ impl TrainForm {
 
     /// The reason why a field was refused.
     pub fn problem(&self, field: Field) -> Option<&str> {
-        self.problems
-            .iter()
-            .find(|(f, _)| *f == field)
-            .map(|(_, reason)| reason.as_str())
+        self.problems.iter().find(|(f, _)| *f == field).map(|(_, reason)| reason.as_str())
     }
 
     /// The run's settings and folder, or `None` with the reasons in [`Self::problems`].
@@ -142,10 +130,7 @@ impl TrainForm {
         let weights = path(&self.weights);
         if !weights.as_os_str().is_empty() {
             if !weights.is_file() {
-                self.refuse(
-                    Field::Weights,
-                    "There is no such file; leave it empty for random weights",
-                );
+                self.refuse(Field::Weights, "There is no such file; leave it empty for random weights");
             }
             config.model.init = Some(weights);
         }
@@ -153,10 +138,7 @@ impl TrainForm {
         if run.as_os_str().is_empty() {
             self.refuse(Field::Run, "Name a folder for checkpoints and history");
         } else if run.join("run.toml").exists() {
-            self.refuse(
-                Field::Run,
-                "It holds a run already: resume that one, or name another folder",
-            );
+            self.refuse(Field::Run, "It holds a run already: resume that one, or name another folder");
         }
         let figure = |text: &str| text.trim().parse::<f64>().ok().filter(|v| v.is_finite());
         match figure(&self.epochs) {
@@ -169,10 +151,7 @@ impl TrainForm {
         }
         match self.identities.trim().parse() {
             Ok(v @ 2..=1024) => config.data.identities = v,
-            _ => self.refuse(
-                Field::Identities,
-                "A whole number from 2 to 1024: the triplet loss needs two persons",
-            ),
+            _ => self.refuse(Field::Identities, "A whole number from 2 to 1024: the triplet loss needs two persons"),
         }
         match self.images.trim().parse() {
             Ok(v @ 1..=256) => config.data.images = v,
@@ -194,10 +173,7 @@ impl TrainForm {
 /// `root/<name>-1`, or the first higher number that is free.
 fn free_run_folder(root: &Path, name: &str) -> PathBuf {
     let name = if name.is_empty() { "run" } else { name };
-    (1..10_000)
-        .map(|i| root.join(format!("{name}-{i}")))
-        .find(|p| !p.exists())
-        .unwrap_or_else(|| root.join(name))
+    (1..10_000).map(|i| root.join(format!("{name}-{i}"))).find(|p| !p.exists()).unwrap_or_else(|| root.join(name))
 }
 
 #[cfg(test)]
@@ -217,15 +193,9 @@ mod tests {
     fn a_filled_form_gives_the_run_that_was_typed() {
         let folder = tempfile::tempdir().unwrap();
         let (config, run) = filled(folder.path()).submit().unwrap();
-        assert_eq!(
-            (config.seed, config.data.identities, config.data.images),
-            (7, 4, 2)
-        );
+        assert_eq!((config.seed, config.data.identities, config.data.images), (7, 4, 2));
         assert_eq!((config.schedule.epochs, config.optim.lr), (12.0, 5e-4));
-        assert_eq!(
-            (config.data.root.as_path(), run),
-            (folder.path(), folder.path().join("run-1"))
-        );
+        assert_eq!((config.data.root.as_path(), run), (folder.path(), folder.path().join("run-1")));
     }
 
     #[test]

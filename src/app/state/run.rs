@@ -37,10 +37,7 @@ pub enum Phase {
 impl Phase {
     /// Whether the run is at work.
     pub fn active(self) -> bool {
-        matches!(
-            self,
-            Phase::Starting | Phase::Training | Phase::Validating { .. } | Phase::Stopping
-        )
+        matches!(self, Phase::Starting | Phase::Training | Phase::Validating { .. } | Phase::Stopping)
     }
 }
 
@@ -87,11 +84,7 @@ impl Run {
     /// A run was asked for.
     pub(super) fn asked(&mut self, folder: PathBuf) {
         if !self.phase.active() {
-            *self = Run {
-                phase: Phase::Starting,
-                folder,
-                ..Run::default()
-            };
+            *self = Run { phase: Phase::Starting, folder, ..Run::default() };
         }
     }
 
@@ -133,17 +126,8 @@ impl Run {
     /// Takes one event of the run in.
     pub(super) fn apply(&mut self, event: TrainEvent) {
         match event {
-            TrainEvent::Started {
-                run,
-                step,
-                total_steps,
-                summary,
-                history,
-                validation,
-                ..
-            } => {
-                (self.folder, self.step, self.total_steps, self.summary) =
-                    (run, step, total_steps, summary);
+            TrainEvent::Started { run, step, total_steps, summary, history, validation, .. } => {
+                (self.folder, self.step, self.total_steps, self.summary) = (run, step, total_steps, summary);
                 self.history = history.to_vec();
                 self.validation = validation.to_vec();
                 self.at_work();

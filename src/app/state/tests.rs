@@ -5,20 +5,11 @@ use crate::model::config::ModelConfig;
 
 fn model(decoder: bool) -> Event {
     let config = ModelConfig::default();
-    Event::ModelOpened(ModelInfo {
-        path: "m.safetensors".into(),
-        config,
-        hash: String::new(),
-        decoder,
-    })
+    Event::ModelOpened(ModelInfo { path: "m.safetensors".into(), config, hash: String::new(), decoder })
 }
 
 fn gallery(images: usize) -> Event {
-    let entry = |i| GalleryEntry {
-        path: format!("{i}.png").into(),
-        identity: 1,
-        camera: 1,
-    };
+    let entry = |i| GalleryEntry { path: format!("{i}.png").into(), identity: 1, camera: 1 };
     Event::GalleryOpened(GalleryInfo {
         path: "g".into(),
         entries: Arc::new((0..images).map(entry).collect()),
@@ -37,12 +28,7 @@ fn query(id: u64) -> Event {
 }
 
 fn found(id: u64, measure: Measure, count: usize) -> Event {
-    let candidate = |i| Candidate {
-        rank: i + 1,
-        entry: i,
-        distance: i as f32,
-        same: None,
-    };
+    let candidate = |i| Candidate { rank: i + 1, entry: i, distance: i as f32, same: None };
     Event::Searched(SearchResult {
         query: QueryId(id),
         measure,
@@ -53,16 +39,7 @@ fn found(id: u64, measure: Measure, count: usize) -> Event {
 }
 
 fn searches(commands: &[Command]) -> Vec<u64> {
-    commands
-        .iter()
-        .filter_map(|c| {
-            if let Command::Search { query, .. } = c {
-                Some(query.0)
-            } else {
-                None
-            }
-        })
-        .collect()
+    commands.iter().filter_map(|c| if let Command::Search { query, .. } = c { Some(query.0) } else { None }).collect()
 }
 
 #[test]
@@ -135,13 +112,7 @@ fn another_model_forgets_rankings_and_reconstructions() {
     state.apply(query(1), &mut sent);
     state.apply(found(1, Measure::Cosine, 10), &mut sent);
     let image = Arc::new(RgbImage::new(4, 8));
-    state.apply(
-        Event::Reconstructed {
-            query: QueryId(1),
-            image,
-        },
-        &mut sent,
-    );
+    state.apply(Event::Reconstructed { query: QueryId(1), image }, &mut sent);
     sent.clear();
     state.apply(model(true), &mut sent);
     assert!(state.candidates().is_empty() && state.queries[0].reconstruction.is_none());
@@ -158,12 +129,8 @@ fn removing_selects_the_neighbour_and_undo_restores_the_place() {
     state.act(Action::RemoveQuery(QueryId(1)), &mut sent);
     assert_eq!(state.selected, Some(QueryId(2)));
     state.act(Action::UndoRemove, &mut sent);
-    assert!(
-        matches!(sent.last(), Some(Command::AddQueries { paths }) if paths == &[PathBuf::from("1.png")])
-    );
-    let Event::QueryAdded(mut back) = query(9) else {
-        unreachable!()
-    };
+    assert!(matches!(sent.last(), Some(Command::AddQueries { paths }) if paths == &[PathBuf::from("1.png")]));
+    let Event::QueryAdded(mut back) = query(9) else { unreachable!() };
     back.path = "1.png".into();
     state.apply(Event::QueryAdded(back), &mut sent);
     let order: Vec<u64> = state.queries.iter().map(|q| q.info.id.0).collect();
@@ -178,10 +145,7 @@ fn a_failure_makes_one_card_and_no_storm() {
     state.apply(query(1), &mut sent);
     sent.clear();
     for _ in 0..3 {
-        let failed = Event::Failed {
-            what: "Search".into(),
-            message: "no model".into(),
-        };
+        let failed = Event::Failed { what: "Search".into(), message: "no model".into() };
         state.apply(failed, &mut sent);
     }
     assert_eq!((state.notices.len(), sent.len()), (1, 0));
@@ -196,86 +160,29 @@ fn a_run_goes_through_its_phases() {
     let (mut state, mut sent) = (ViewState::default(), Vec::new());
     let job = JobId(3);
     let config = Box::new(RunConfig::default());
-    state.act(
-        Action::Train {
-            config,
-            run: "runs/1".into(),
-            resume: false,
-        },
-        &mut sent,
-    );
+    state.act(Action::Train { config, run: "runs/1".into(), resume: false }, &mut sent);
     assert_eq!(state.run.phase, Phase::Starting);
-    state.apply(
-        Event::JobStarted {
-            job,
-            kind: JobKind::Train,
-            title: "Train".into(),
-        },
-        &mut sent,
-    );
-    let step = StepRecord {
-        step: 1,
-        ..StepRecord::default()
-    };
-    state.apply(
-        Event::Training {
-            job,
-            event: TrainEvent::Step(step),
-        },
-        &mut sent,
-    );
+    state.apply(Event::JobStarted { job, kind: JobKind::Train, title: "Train".into() }, &mut sent);
+    let step = StepRecord { step: 1, ..StepRecord::default() };
+    state.apply(Event::Training { job, event: TrainEvent::Step(step) }, &mut sent);
     assert_eq!(state.run.phase, Phase::Training);
     state.act(Action::Cancel(job), &mut sent);
     assert_eq!(state.run.phase, Phase::Stopping);
     // A step that was under way does not bring the run back to life.
-    let step = StepRecord {
-        step: 2,
-        ..StepRecord::default()
-    };
-    state.apply(
-        Event::Training {
-            job,
-            event: TrainEvent::Step(step),
-        },
-        &mut sent,
-    );
+    let step = StepRecord { step: 2, ..StepRecord::default() };
+    state.apply(Event::Training { job, event: TrainEvent::Step(step) }, &mut sent);
     assert_eq!(state.run.phase, Phase::Stopping);
-    state.apply(
-        Event::Training {
-            job,
-            event: TrainEvent::Stopped { step: 2 },
-        },
-        &mut sent,
-    );
-    state.apply(
-        Event::JobEnded {
-            job,
-            end: JobEnd::Done,
-        },
-        &mut sent,
-    );
-    assert_eq!(
-        (state.run.phase, state.run.folder.as_path()),
-        (Phase::Stopped, Path::new("runs/1"))
-    );
+    state.apply(Event::Training { job, event: TrainEvent::Stopped { step: 2 } }, &mut sent);
+    state.apply(Event::JobEnded { job, end: JobEnd::Done }, &mut sent);
+    assert_eq!((state.run.phase, state.run.folder.as_path()), (Phase::Stopped, Path::new("runs/1")));
 }
 
 #[test]
 fn a_run_that_is_refused_leaves_the_form() {
     let (mut state, mut sent) = (ViewState::default(), Vec::new());
     let config = Box::new(RunConfig::default());
-    state.act(
-        Action::Train {
-            config,
-            run: "runs/1".into(),
-            resume: false,
-        },
-        &mut sent,
-    );
-    let failed = Event::Failed {
-        what: "Train".into(),
-        message: "busy".into(),
-    };
+    state.act(Action::Train { config, run: "runs/1".into(), resume: false }, &mut sent);
+    let failed = Event::Failed { what: "Train".into(), message: "busy".into() };
     state.apply(failed, &mut sent);
     assert!(!state.run.exists());
 }

@@ -35,18 +35,11 @@ pub fn text_button(ui: &mut Ui, text: &str) -> Response {
 /// The button for what is most likely wanted.
 pub fn main_button(ui: &mut Ui, sign: Option<MaterialIcon>, text: &str) -> Response {
     let p = palette(ui.visuals());
-    let button = content(sign, text, p.on_accent)
-        .fill(p.accent)
-        .stroke(Stroke::NONE);
+    let button = content(sign, text, p.on_accent).fill(p.accent).stroke(Stroke::NONE);
     let response = named(ui, button, text);
     if response.has_focus() {
         let ring = response.rect.expand(2.5);
-        ui.painter().rect_stroke(
-            ring,
-            8.0,
-            Stroke::new(1.5, p.accent),
-            egui::StrokeKind::Middle,
-        );
+        ui.painter().rect_stroke(ring, 8.0, Stroke::new(1.5, p.accent), egui::StrokeKind::Middle);
     }
     response
 }

@@ -20,14 +20,7 @@ fn label(ui: &mut Ui, name: &str) {
     ui.label(medium(name, SMALL).color(p.weak));
 }
 
-fn text(
-    ui: &mut Ui,
-    name: &str,
-    value: &mut String,
-    hint: &str,
-    width: f32,
-    bad: bool,
-) -> Response {
+fn text(ui: &mut Ui, name: &str, value: &mut String, hint: &str, width: f32, bad: bool) -> Response {
     let p = palette(ui.visuals());
     ui.scope(|ui| {
         if bad {
@@ -35,10 +28,7 @@ fn text(
             states.inactive.bg_stroke.color = p.other;
             states.hovered.bg_stroke.color = p.other;
         }
-        let field = TextEdit::singleline(value)
-            .hint_text(hint)
-            .desired_width(width)
-            .margin(Margin::symmetric(8, 4));
+        let field = TextEdit::singleline(value).hint_text(hint).desired_width(width).margin(Margin::symmetric(8, 4));
         let response = ui.add(field);
         response.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, name));
         response
@@ -78,10 +68,7 @@ pub fn path_field(
             }
             let button = format!("Browse for {}", name.to_lowercase());
             let browse = icon_button(ui, ICON_FOLDER_OPEN, &button).clicked();
-            Pressed {
-                browse,
-                enter: entered(ui, &field),
-            }
+            Pressed { browse, enter: entered(ui, &field) }
         });
         reason(ui, problem);
         pressed.inner
@@ -99,10 +86,7 @@ pub fn number_field(ui: &mut Ui, name: &str, value: &mut String, problem: Option
             ui.set_min_height(26.0);
             let width = ui.available_width() - 18.0;
             let field = text(ui, name, value, "", width, problem.is_some());
-            Pressed {
-                browse: false,
-                enter: entered(ui, &field),
-            }
+            Pressed { browse: false, enter: entered(ui, &field) }
         });
         reason(ui, problem);
         pressed.inner

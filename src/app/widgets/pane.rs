@@ -8,18 +8,12 @@ use crate::app::theme::{BODY, SMALL, icon, medium, palette, semibold, small, tin
 /// The frame of a pane: a rounded card on the darker ground.
 pub fn pane(ui: &Ui) -> Frame {
     let p = palette(ui.visuals());
-    Frame::new()
-        .fill(p.pane)
-        .stroke(Stroke::new(1.0, p.line))
-        .corner_radius(8.0)
-        .inner_margin(Margin::symmetric(12, 8))
+    Frame::new().fill(p.pane).stroke(Stroke::new(1.0, p.line)).corner_radius(8.0).inner_margin(Margin::symmetric(12, 8))
 }
 
 /// The frame of a sheet that lies over the window.
 pub fn sheet(ctx: &egui::Context) -> Frame {
-    Frame::popup(&ctx.global_style())
-        .corner_radius(10.0)
-        .inner_margin(Margin::symmetric(18, 14))
+    Frame::popup(&ctx.global_style()).corner_radius(10.0).inner_margin(Margin::symmetric(18, 14))
 }
 
 /// The header of a pane: icon, title, and what `right` puts at the right edge (from right to left).
@@ -48,14 +42,10 @@ pub fn pill(ui: &mut Ui, sign: MaterialIcon, text: &str, colour: Color32) -> Res
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             // Explicit, because a plain `horizontal` inside a right-to-left bar would mirror icon and text.
-            ui.allocate_ui_with_layout(
-                vec2(0.0, 18.0),
-                Layout::left_to_right(Align::Center),
-                |ui| {
-                    ui.label(icon(sign, 14.0).color(colour));
-                    ui.label(medium(text, SMALL).color(colour));
-                },
-            );
+            ui.allocate_ui_with_layout(vec2(0.0, 18.0), Layout::left_to_right(Align::Center), |ui| {
+                ui.label(icon(sign, 14.0).color(colour));
+                ui.label(medium(text, SMALL).color(colour));
+            });
         })
         .response
 }

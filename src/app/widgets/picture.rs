@@ -1,19 +1,14 @@
 //! Drawing a picture into a rectangle, with its caption.
 
 use egui::epaint::RectShape;
-use egui::{
-    Align2, Color32, Rect, Role, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
-};
+use egui::{Align2, Color32, Rect, Role, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
 use egui_material_icons::icons::ICON_BROKEN_IMAGE;
 
 use crate::app::theme::{SMALL, icon_font, medium, palette, small};
 use crate::app::thumbs::Picture;
 
 /// The whole of a texture.
-const ALL: Rect = Rect {
-    min: pos2(0.0, 0.0),
-    max: pos2(1.0, 1.0),
-};
+const ALL: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1.0, 1.0) };
 
 /// Draws a picture as large as it fits into `rect`, in its own proportions, on a mat.
 pub fn draw(ui: &Ui, rect: Rect, picture: &Picture, radius: f32) {
@@ -26,20 +21,13 @@ pub fn draw(ui: &Ui, rect: Rect, picture: &Picture, radius: f32) {
             // A photograph nearly of the frame's shape fills it: a hairline of mat looks like a fault.
             let fits = inner.width() > rect.width() - 1.5 && inner.height() > rect.height() - 1.5;
             let radius = if fits { radius } else { 0.0 };
-            let shape =
-                RectShape::filled(inner, radius, Color32::WHITE).with_texture(*texture, ALL);
+            let shape = RectShape::filled(inner, radius, Color32::WHITE).with_texture(*texture, ALL);
             ui.painter().add(Shape::Rect(shape));
         }
         Picture::Waiting => {}
         Picture::Broken(_) => {
             let (at, font) = (rect.center(), icon_font(22.0));
-            ui.painter().text(
-                at,
-                Align2::CENTER_CENTER,
-                ICON_BROKEN_IMAGE.codepoint,
-                font,
-                p.weak,
-            );
+            ui.painter().text(at, Align2::CENTER_CENTER, ICON_BROKEN_IMAGE.codepoint, font, p.weak);
         }
     }
 }
@@ -67,8 +55,7 @@ pub fn caption(ui: &mut Ui, size: Vec2, picture: &Picture, text: &Caption<'_>) -
         };
         response.widget_info(|| WidgetInfo::labeled(Role::Image, true, &name));
         draw(ui, rect, picture, 6.0);
-        ui.painter()
-            .rect_stroke(rect, 6.0, Stroke::new(1.5, text.border), StrokeKind::Inside);
+        ui.painter().rect_stroke(rect, 6.0, Stroke::new(1.5, text.border), StrokeKind::Inside);
         ui.add_space(2.0);
         ui.label(medium(text.title, SMALL).color(p.text));
         if !text.line.is_empty() {

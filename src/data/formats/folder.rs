@@ -18,10 +18,7 @@ pub fn list(root: &Path) -> Result<Listing> {
     if people.is_empty() {
         return Err(Error::file(
             root,
-            format!(
-                "is not a data set. Looked for {LOOKED_FOR}; found {}",
-                scan::describe(root)
-            ),
+            format!("is not a data set. Looked for {LOOKED_FOR}; found {}", scan::describe(root)),
             "Put the images of each person into a folder of their own, or name another folder",
         ));
     }
@@ -33,21 +30,14 @@ pub fn list(root: &Path) -> Result<Listing> {
         let found = match scan::walk(&folder) {
             Ok(found) => found,
             Err(error) => {
-                listing
-                    .broken
-                    .push(crate::data::image_io::broken(&folder, &error));
+                listing.broken.push(crate::data::image_io::broken(&folder, &error));
                 continue;
             }
         };
         listing.broken.extend(found.broken);
         listing.photos.extend(found.images.into_iter().map(|path| {
             let camera = camera_anywhere(&path);
-            Photo {
-                path,
-                identity,
-                camera,
-                part: Part::Any,
-            }
+            Photo { path, identity, camera, part: Part::Any }
         }));
     }
     Ok(listing)

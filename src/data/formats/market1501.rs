@@ -11,17 +11,12 @@ use crate::data::dataset::{Broken, Part, Photo, UNKNOWN};
 pub const LOOKED_FOR: &str = "a Market-1501 layout: bounding_box_train, query and bounding_box_test, \
     with images named like 0002_c1s1_000451_03.jpg";
 
-const PARTS: [(&str, Part); 3] = [
-    ("bounding_box_train", Part::Train),
-    ("query", Part::Query),
-    ("bounding_box_test", Part::Gallery),
-];
+const PARTS: [(&str, Part); 3] =
+    [("bounding_box_train", Part::Train), ("query", Part::Query), ("bounding_box_test", Part::Gallery)];
 
 /// One of the bounding-box folders is enough: a training set without its test is still of use.
 pub fn is_here(root: &Path) -> bool {
-    PARTS
-        .iter()
-        .any(|(name, part)| *part != Part::Query && root.join(name).is_dir())
+    PARTS.iter().any(|(name, part)| *part != Part::Query && root.join(name).is_dir())
 }
 
 /// Lists the parts that are there. Junk keeps its identity -1 and distractors their 0; a split decides about them.
@@ -29,10 +24,7 @@ pub fn list(root: &Path) -> Result<Listing> {
     if !is_here(root) {
         return Err(Error::file(
             root,
-            format!(
-                "is not laid out like Market-1501. Looked for {LOOKED_FOR}; found {}",
-                scan::describe(root)
-            ),
+            format!("is not laid out like Market-1501. Looked for {LOOKED_FOR}; found {}", scan::describe(root)),
             "Name the folder that holds these three, or another format",
         ));
     }
@@ -68,11 +60,7 @@ pub fn identity_and_camera(path: &Path) -> (i64, i64) {
 fn parse(path: &Path) -> Option<(i64, i64)> {
     let name = path.file_name()?.to_string_lossy();
     let (identity, rest) = name.split_once("_c")?;
-    let identity = if identity == "-1" {
-        UNKNOWN
-    } else {
-        number(identity)?
-    };
+    let identity = if identity == "-1" { UNKNOWN } else { number(identity)? };
     Some((identity, camera(rest)?))
 }
 
@@ -94,9 +82,5 @@ pub fn digits(text: &str) -> usize {
 
 /// A number written in digits alone (`parse` would take a sign).
 pub fn number(text: &str) -> Option<i64> {
-    if digits(text) == text.len() {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if digits(text) == text.len() { text.parse().ok() } else { None }
 }

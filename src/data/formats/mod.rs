@@ -39,10 +39,7 @@ pub fn read(root: &Path, format: Option<Format>) -> Result<Dataset> {
     // The plainest mistakes first, in the operating system's words: a missing folder, a file, no permission.
     fs::read_dir(root).map_err(|e| Error::io("read", root, e))?;
     let (format, root) = match format {
-        Some(format) => (
-            format,
-            unwrap(root, format).unwrap_or_else(|| root.to_path_buf()),
-        ),
+        Some(format) => (format, unwrap(root, format).unwrap_or_else(|| root.to_path_buf())),
         None => recognise(root),
     };
     let listing = match format {
@@ -54,12 +51,7 @@ pub fn read(root: &Path, format: Option<Format>) -> Result<Dataset> {
     if photos.is_empty() {
         return Err(nothing_usable(&root, looked_for(format), &broken));
     }
-    Ok(Dataset {
-        format,
-        root,
-        photos,
-        broken,
-    })
+    Ok(Dataset { format, root, photos, broken })
 }
 
 /// Every usable image in a folder and the folders inside it, sorted by path, and every unusable one with its reason.
@@ -70,21 +62,13 @@ pub fn list_images(folder: &Path) -> Result<(Vec<PathBuf>, Vec<Broken>)> {
     let found = scan::walk(folder)?;
     let (images, broken) = verify(found.images, |p| p, found.broken);
     if images.is_empty() {
-        return Err(nothing_usable(
-            folder,
-            "images (JPEG, PNG, BMP, TIFF or WebP)",
-            &broken,
-        ));
+        return Err(nothing_usable(folder, "images (JPEG, PNG, BMP, TIFF or WebP)", &broken));
     }
     Ok((images, broken))
 }
 
 /// Opens every listed file; both results come sorted by path.
-fn verify<T: Send>(
-    listed: Vec<T>,
-    path: fn(&T) -> &Path,
-    mut broken: Vec<Broken>,
-) -> (Vec<T>, Vec<Broken>) {
+fn verify<T: Send>(listed: Vec<T>, path: fn(&T) -> &Path, mut broken: Vec<Broken>) -> (Vec<T>, Vec<Broken>) {
     let checked: Vec<_> = listed
         .into_par_iter()
         .map(|item| match image_io::check(path(&item)) {
@@ -142,11 +126,7 @@ fn nothing_usable(root: &Path, looked_for: &str, broken: &[Broken]) -> Error {
     let found = match broken {
         [] => scan::describe(root),
         [first, rest @ ..] => {
-            let name = first
-                .path
-                .strip_prefix(root)
-                .unwrap_or(&first.path)
-                .display();
+            let name = first.path.strip_prefix(root).unwrap_or(&first.path).display();
             let others = match rest.len() {
                 0 => String::new(),
                 1 => "; another one is unusable too".to_string(),
@@ -164,10 +144,7 @@ fn nothing_usable(root: &Path, looked_for: &str, broken: &[Broken]) -> Error {
 
 /// A reason, so that it fits after "which": those that begin with a verb do as they are.
 fn clause(reason: &str) -> String {
-    if ["is ", "cannot ", "claims "]
-        .iter()
-        .any(|verb| reason.starts_with(verb))
-    {
+    if ["is ", "cannot ", "claims "].iter().any(|verb| reason.starts_with(verb)) {
         reason.to_string()
     } else {
         format!("is unusable: {reason}")

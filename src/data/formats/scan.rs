@@ -8,13 +8,11 @@ use crate::data::dataset::Broken;
 use crate::{Error, Result};
 
 /// Extensions of formats that Rain reads, in lower case.
-const READ: [&str; 10] = [
-    "jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "tif", "tiff", "webp",
-];
+const READ: [&str; 10] = ["jpg", "jpeg", "jpe", "jfif", "png", "bmp", "dib", "tif", "tiff", "webp"];
 /// Extensions of images and raw files that it does not read: named as broken, so that nobody wonders where they went.
 const NOT_READ: [&str; 19] = [
-    "gif", "heic", "heif", "avif", "jp2", "j2k", "jxl", "ppm", "pgm", "pnm", "tga", "psd", "ico",
-    "svg", "dng", "cr2", "nef", "arw", "raw",
+    "gif", "heic", "heif", "avif", "jp2", "j2k", "jxl", "ppm", "pgm", "pnm", "tga", "psd", "ico", "svg", "dng", "cr2",
+    "nef", "arw", "raw",
 ];
 
 /// What lies in a folder and the folders inside it.
@@ -36,21 +34,13 @@ pub fn walk(root: &Path) -> Result<Found> {
     let mut entered = BTreeSet::new();
     let mut to_enter = vec![root.to_path_buf()];
     while let Some(folder) = to_enter.pop() {
-        let entries = fs::canonicalize(&folder).and_then(|real| {
-            if entered.insert(real) {
-                children(&folder)
-            } else {
-                Ok(Vec::new())
-            }
-        });
+        let entries = fs::canonicalize(&folder)
+            .and_then(|real| if entered.insert(real) { children(&folder) } else { Ok(Vec::new()) });
         let entries = match entries {
             Ok(entries) => entries,
             Err(e) if folder == root => return Err(Error::io("read", root, e)),
             Err(e) => {
-                found.broken.push(Broken {
-                    path: folder,
-                    reason: format!("could not list this folder: {e}"),
-                });
+                found.broken.push(Broken { path: folder, reason: format!("could not list this folder: {e}") });
                 continue;
             }
         };
@@ -64,10 +54,7 @@ pub fn walk(root: &Path) -> Result<Found> {
                     Kind::Other => {}
                 },
                 Err(e) if !matches!(kind(&path), Kind::Other) => {
-                    found.broken.push(Broken {
-                        path,
-                        reason: format!("could not read it: {e}"),
-                    });
+                    found.broken.push(Broken { path, reason: format!("could not read it: {e}") });
                 }
                 Err(_) => {}
             }
@@ -101,50 +88,28 @@ pub fn describe(root: &Path) -> String {
         return "a folder that cannot be listed".to_string();
     };
     let (folders, files): (Vec<_>, Vec<_>) = all.into_iter().partition(|p| p.is_dir());
-    let images = files
-        .iter()
-        .filter(|p| matches!(kind(p), Kind::Image))
-        .count();
+    let images = files.iter().filter(|p| matches!(kind(p), Kind::Image)).count();
     let others = files.len() - images;
     let mut parts = Vec::new();
     if !folders.is_empty() {
-        let names: Vec<_> = folders
-            .iter()
-            .take(3)
-            .filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned()))
-            .collect();
+        let names: Vec<_> =
+            folders.iter().take(3).filter_map(|p| Some(p.file_name()?.to_string_lossy().into_owned())).collect();
         let more = if folders.len() > 3 { ", …" } else { "" };
-        parts.push(format!(
-            "{} ({}{more})",
-            count(folders.len(), "folder"),
-            names.join(", ")
-        ));
+        parts.push(format!("{} ({}{more})", count(folders.len(), "folder"), names.join(", ")));
     }
     if images > 0 {
         parts.push(format!("{} outside of any folder", count(images, "image")));
     }
     if others > 0 {
-        let are = if others == 1 {
-            "that is no image"
-        } else {
-            "that are no images"
-        };
+        let are = if others == 1 { "that is no image" } else { "that are no images" };
         parts.push(format!("{} {are}", count(others, "file")));
     }
-    if parts.is_empty() {
-        "an empty folder".to_string()
-    } else {
-        parts.join(" and ")
-    }
+    if parts.is_empty() { "an empty folder".to_string() } else { parts.join(" and ") }
 }
 
 /// "1 folder", "3 folders".
 fn count(n: usize, what: &str) -> String {
-    if n == 1 {
-        format!("1 {what}")
-    } else {
-        format!("{n} {what}s")
-    }
+    if n == 1 { format!("1 {what}") } else { format!("{n} {what}s") }
 }
 
 /// The entries of a folder, sorted, without hidden ones.
@@ -174,9 +139,7 @@ fn kind(path: &Path) -> Kind {
     if READ.contains(&extension.as_str()) {
         Kind::Image
     } else if NOT_READ.contains(&extension.as_str()) {
-        Kind::Foreign(format!(
-            "is a .{extension} file, which Rain does not read; save it as PNG or JPEG"
-        ))
+        Kind::Foreign(format!("is a .{extension} file, which Rain does not read; save it as PNG or JPEG"))
     } else {
         Kind::Other
     }

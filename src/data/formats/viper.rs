@@ -21,10 +21,7 @@ pub fn list(root: &Path) -> Result<Listing> {
     if !is_here(root) {
         return Err(Error::file(
             root,
-            format!(
-                "is not laid out like VIPeR. Looked for {LOOKED_FOR}; found {}",
-                scan::describe(root)
-            ),
+            format!("is not laid out like VIPeR. Looked for {LOOKED_FOR}; found {}", scan::describe(root)),
             "Name the folder that holds cam_a and cam_b, or another format",
         ));
     }
@@ -35,17 +32,10 @@ pub fn list(root: &Path) -> Result<Listing> {
         for path in found.images {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             match number(&name[..digits(&name)]) {
-                Some(identity) => listing.photos.push(Photo {
-                    path,
-                    identity,
-                    camera,
-                    part: Part::Any,
-                }),
+                Some(identity) => listing.photos.push(Photo { path, identity, camera, part: Part::Any }),
                 None => listing.broken.push(Broken {
                     path,
-                    reason:
-                        "the name does not begin with the number of the person (000_45.bmp would)"
-                            .to_string(),
+                    reason: "the name does not begin with the number of the person (000_45.bmp would)".to_string(),
                 }),
             }
         }

@@ -8,19 +8,13 @@ use super::*;
 
 fn picture(width: u32, height: u32) -> RgbImage {
     RgbImage::from_fn(width, height, |x, y| {
-        Rgb([
-            (x * 255 / width) as u8,
-            (y * 255 / height) as u8,
-            ((x + y) % 256) as u8,
-        ])
+        Rgb([(x * 255 / width) as u8, (y * 255 / height) as u8, ((x + y) % 256) as u8])
     })
 }
 
 fn jpeg(image: &RgbImage) -> Vec<u8> {
     let mut bytes = Vec::new();
-    JpegEncoder::new_with_quality(&mut bytes, 95)
-        .encode_image(image)
-        .expect("encodes");
+    JpegEncoder::new_with_quality(&mut bytes, 95).encode_image(image).expect("encodes");
     bytes
 }
 
@@ -29,18 +23,12 @@ fn refused(name: &str, bytes: &[u8], words: &str) {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join(name);
     fs::write(&path, bytes).expect("writes");
-    for error in [
-        check(&path).map(|_| ()).unwrap_err(),
-        load(&path).map(|_| ()).unwrap_err(),
-    ] {
+    for error in [check(&path).map(|_| ()).unwrap_err(), load(&path).map(|_| ()).unwrap_err()] {
         let text = error.to_string();
         assert!(text.contains(name) && text.contains(words), "{text}");
         assert!(!text.contains('\n') && text.ends_with('.'), "{text}");
         let broken = broken(&path, &error);
-        assert!(
-            broken.reason.contains(words) && !broken.reason.contains(name),
-            "{broken:?}"
-        );
+        assert!(broken.reason.contains(words) && !broken.reason.contains(name), "{broken:?}");
     }
 }
 
@@ -65,9 +53,7 @@ fn png_header(width: u32, height: u32, whole: bool) -> Vec<u8> {
 
 fn crc32(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(!0u32, |crc, &b| {
-        (0..8).fold(crc ^ u32::from(b), |c, _| {
-            (c >> 1) ^ (0xEDB8_8320 & (c & 1).wrapping_neg())
-        })
+        (0..8).fold(crc ^ u32::from(b), |c, _| (c >> 1) ^ (0xEDB8_8320 & (c & 1).wrapping_neg()))
     })
 }
 
@@ -80,15 +66,9 @@ fn bad_files_are_named_with_a_reason() {
     refused("head.jpg", &whole[..10], "cut short");
     refused("last.jpg", &whole[..whole.len() - 2], "cut short");
     refused("huge.png", &png_header(20_000, 20_000, true), "20000x20000");
-    refused(
-        "huge-cut.png",
-        &png_header(20_000, 20_000, false),
-        "cut short",
-    );
+    refused("huge-cut.png", &png_header(20_000, 20_000, false), "cut short");
     let mut dot = Cursor::new(Vec::new());
-    picture(1, 1)
-        .write_to(&mut dot, ImageFormat::Png)
-        .expect("encodes");
+    picture(1, 1).write_to(&mut dot, ImageFormat::Png).expect("encodes");
     refused("dot.png", dot.get_ref(), "only 1x1 pixels");
     refused("moving.gif", b"GIF89a\x08\0\x08\0\0\0\0;", "does not read");
 }
@@ -96,53 +76,23 @@ fn bad_files_are_named_with_a_reason() {
 #[test]
 fn what_is_no_file_is_an_error() {
     let folder = tempfile::tempdir().expect("a folder");
-    assert!(
-        load(folder.path())
-            .unwrap_err()
-            .to_string()
-            .contains("is a folder")
-    );
-    let text = load(&folder.path().join("none.png"))
-        .unwrap_err()
-        .to_string();
-    assert!(
-        text.contains("none.png") && text.contains("Check the path"),
-        "{text}"
-    );
+    assert!(load(folder.path()).unwrap_err().to_string().contains("is a folder"));
+    let text = load(&folder.path().join("none.png")).unwrap_err().to_string();
+    assert!(text.contains("none.png") && text.contains("Check the path"), "{text}");
 }
 
 #[test]
 fn grey_deep_and_alpha_images_become_rgb() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("x.png");
-    ImageBuffer::from_pixel(8, 8, Luma([200u8]))
-        .save(&path)
-        .expect("saves");
-    assert_eq!(
-        load(&path).expect("grey").get_pixel(3, 3),
-        &Rgb([200, 200, 200])
-    );
-    ImageBuffer::from_pixel(8, 8, Luma([0xFFFFu16]))
-        .save(&path)
-        .expect("saves");
-    assert_eq!(
-        load(&path).expect("16-bit grey").get_pixel(3, 3),
-        &Rgb([255, 255, 255])
-    );
-    ImageBuffer::from_pixel(8, 8, Rgb([0x8080u16, 0, 0xFFFF]))
-        .save(&path)
-        .expect("saves");
-    assert_eq!(
-        load(&path).expect("16-bit").get_pixel(3, 3),
-        &Rgb([128, 0, 255])
-    );
-    ImageBuffer::from_pixel(8, 8, Rgba([10u8, 20, 30, 0]))
-        .save(&path)
-        .expect("saves");
-    assert_eq!(
-        load(&path).expect("alpha").get_pixel(3, 3),
-        &Rgb([10, 20, 30])
-    );
+    ImageBuffer::from_pixel(8, 8, Luma([200u8])).save(&path).expect("saves");
+    assert_eq!(load(&path).expect("grey").get_pixel(3, 3), &Rgb([200, 200, 200]));
+    ImageBuffer::from_pixel(8, 8, Luma([0xFFFFu16])).save(&path).expect("saves");
+    assert_eq!(load(&path).expect("16-bit grey").get_pixel(3, 3), &Rgb([255, 255, 255]));
+    ImageBuffer::from_pixel(8, 8, Rgb([0x8080u16, 0, 0xFFFF])).save(&path).expect("saves");
+    assert_eq!(load(&path).expect("16-bit").get_pixel(3, 3), &Rgb([128, 0, 255]));
+    ImageBuffer::from_pixel(8, 8, Rgba([10u8, 20, 30, 0])).save(&path).expect("saves");
+    assert_eq!(load(&path).expect("alpha").get_pixel(3, 3), &Rgb([10, 20, 30]));
 }
 
 #[test]
@@ -154,10 +104,7 @@ fn cmyk_becomes_rgb() {
     let image = load(&path).expect("loads");
     for (x, expected) in [(2, [200u8, 40, 90]), (13, [30, 160, 220])] {
         let found = image.get_pixel(x, 2).0;
-        assert!(
-            found.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 3),
-            "{found:?}"
-        );
+        assert!(found.iter().zip(expected).all(|(a, b)| a.abs_diff(b) <= 3), "{found:?}");
     }
 }
 
@@ -165,9 +112,7 @@ fn cmyk_becomes_rgb() {
 fn the_content_decides_the_format_not_the_name() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("really-a-png.JPG");
-    picture(8, 8)
-        .save_with_format(&path, ImageFormat::Png)
-        .expect("saves");
+    picture(8, 8).save_with_format(&path, ImageFormat::Png).expect("saves");
     assert_eq!(load(&path).expect("loads"), picture(8, 8));
 }
 
@@ -181,10 +126,7 @@ fn exif_orientation_is_applied() {
     bytes.extend(tiff);
     bytes.extend(&whole[2..]);
     let folder = tempfile::tempdir().expect("a folder");
-    let (plain, turned) = (
-        folder.path().join("plain.jpg"),
-        folder.path().join("turned.jpg"),
-    );
+    let (plain, turned) = (folder.path().join("plain.jpg"), folder.path().join("turned.jpg"));
     fs::write(&plain, whole).expect("writes");
     fs::write(&turned, bytes).expect("writes");
     let (plain, turned) = (load(&plain).expect("loads"), load(&turned).expect("loads"));
@@ -199,10 +141,7 @@ fn resizing_is_antialiased_and_keeps_a_flat_colour() {
         assert!((96..=160).contains(&pixel[0]), "{pixel:?}");
     }
     let flat = RgbImage::from_pixel(13, 7, Rgb([9, 99, 199]));
-    assert_eq!(
-        resize(&flat, 256, 128),
-        RgbImage::from_pixel(128, 256, Rgb([9, 99, 199]))
-    );
+    assert_eq!(resize(&flat, 256, 128), RgbImage::from_pixel(128, 256, Rgb([9, 99, 199])));
 }
 
 #[test]
@@ -212,10 +151,7 @@ fn normalising_and_back_is_the_same_image() {
     assert_eq!(planar.len(), 3 * 16 * 16);
     assert!((planar[256 + 255] - (1.0 - 0.456) / 0.224).abs() < 1e-6);
     assert_eq!(denormalise(&planar, 16, 16), image);
-    assert_eq!(
-        denormalise(&[9.0, -9.0, f32::NAN], 1, 1).as_raw(),
-        &vec![255, 0, 0]
-    );
+    assert_eq!(denormalise(&[9.0, -9.0, f32::NAN], 1, 1).as_raw(), &vec![255, 0, 0]);
 }
 
 #[test]
@@ -226,9 +162,7 @@ fn a_saved_png_comes_back_and_leaves_nothing_beside_it() {
     save_png(&picture(12, 20), &path).expect("saves again");
     assert_eq!(load(&path).expect("loads"), picture(12, 20));
     assert_eq!(fs::read_dir(folder.path()).expect("lists").count(), 1);
-    let text = save_png(&picture(9, 9), &folder.path().join("no/out.png"))
-        .unwrap_err()
-        .to_string();
+    let text = save_png(&picture(9, 9), &folder.path().join("no/out.png")).unwrap_err().to_string();
     assert!(text.contains("out.png"), "{text}");
 }
 

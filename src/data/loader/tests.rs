@@ -20,16 +20,8 @@ fn images(root: &Path) -> Vec<Photo> {
         let mut pixels = vec![0; 20 * 40 * 3];
         seeded::rng(i as u64, "test", &[]).fill_bytes(&mut pixels);
         let path = root.join(format!("{i:02}.png"));
-        RgbImage::from_raw(20, 40, pixels)
-            .expect("fits")
-            .save(&path)
-            .expect("saves");
-        Photo {
-            path,
-            identity: i as i64 / 3,
-            camera: 0,
-            part: Part::Train,
-        }
+        RgbImage::from_raw(20, 40, pixels).expect("fits").save(&path).expect("saves");
+        Photo { path, identity: i as i64 / 3, camera: 0, part: Part::Train }
     };
     (0..12).map(make).collect()
 }
@@ -58,24 +50,12 @@ impl Fixture {
         let folder = tempfile::tempdir().expect("a folder");
         let photos = Arc::new(images(folder.path()));
         let labels = Arc::new(photos.iter().map(|p| p.identity).collect());
-        Self {
-            folder,
-            photos,
-            labels,
-        }
+        Self { folder, photos, labels }
     }
 
     fn loader(&self, settings: PairSettings, first_step: u64, cache: usize) -> PairLoader {
-        let sampler =
-            IdentitySampler::new(&self.labels, 3, 2, settings.seed).expect("enough identities");
-        PairLoader::with_cache(
-            self.photos.clone(),
-            self.labels.clone(),
-            sampler,
-            settings,
-            first_step,
-            cache,
-        )
+        let sampler = IdentitySampler::new(&self.labels, 3, 2, settings.seed).expect("enough identities");
+        PairLoader::with_cache(self.photos.clone(), self.labels.clone(), sampler, settings, first_step, cache)
     }
 
     fn batches(&self, settings: PairSettings, first_step: u64, cache: usize) -> Vec<PairBatch> {
@@ -93,44 +73,13 @@ fn image_of(values: &[f32], slot: usize) -> RgbImage {
 fn a_batch_depends_on_seed_and_step_alone() {
     let fixture = Fixture::new();
     let reference = fixture.batches(settings(1), 0, CACHE_BYTES);
-    assert!(
-        reference
-            .iter()
-            .enumerate()
-            .all(|(i, b)| b.step == i as u64)
-    );
-    assert_eq!(
-        reference,
-        fixture.batches(settings(3), 0, CACHE_BYTES),
-        "three workers"
-    );
-    assert_eq!(
-        reference,
-        fixture.batches(settings(2), 0, 0),
-        "nothing kept"
-    );
-    assert_eq!(
-        reference,
-        fixture.batches(settings(2), 0, 3 * HEIGHT * WIDTH * 5),
-        "five images kept"
-    );
-    assert_eq!(
-        reference[5],
-        fixture.batches(settings(2), 5, CACHE_BYTES)[0],
-        "started at step 5"
-    );
+    assert!(reference.iter().enumerate().all(|(i, b)| b.step == i as u64));
+    assert_eq!(reference, fixture.batches(settings(3), 0, CACHE_BYTES), "three workers");
+    assert_eq!(reference, fixture.batches(settings(2), 0, 0), "nothing kept");
+    assert_eq!(reference, fixture.batches(settings(2), 0, 3 * HEIGHT * WIDTH * 5), "five images kept");
+    assert_eq!(reference[5], fixture.batches(settings(2), 5, CACHE_BYTES)[0], "started at step 5");
     assert_ne!(reference[0].x_h, reference[1].x_h);
-    assert_ne!(
-        reference,
-        fixture.batches(
-            PairSettings {
-                seed: 12,
-                ..settings(1)
-            },
-            0,
-            CACHE_BYTES
-        )
-    );
+    assert_ne!(reference, fixture.batches(PairSettings { seed: 12, ..settings(1) }, 0, CACHE_BYTES));
 }
 
 #[test]
@@ -145,23 +94,12 @@ fn pairs_are_degraded_targets_and_erasing_spares_them() {
         );
         assert_eq!(batch.labels.len(), 6);
         for slot in 0..6 {
-            let (h, l, t) = (
-                image_of(&batch.x_h, slot),
-                image_of(&batch.x_l, slot),
-                image_of(target, slot),
-            );
+            let (h, l, t) = (image_of(&batch.x_h, slot), image_of(&batch.x_l, slot), image_of(target, slot));
             let degraded = [2.0, 3.0, 4.0].map(|r| degrade(&t, r));
             // Erased pixels are the mean colour (124, 116, 104) in both; all others are the target's, or its LR form's.
             let mean = Rgb([124, 116, 104]);
-            let fits = |l: &RgbImage, d: &RgbImage| {
-                l.pixels()
-                    .zip(d.pixels())
-                    .all(|(l, d)| l == d || *l == mean)
-            };
-            assert!(
-                degraded.iter().any(|d| fits(&l, d)),
-                "the LR image is the target at one of the rates"
-            );
+            let fits = |l: &RgbImage, d: &RgbImage| l.pixels().zip(d.pixels()).all(|(l, d)| l == d || *l == mean);
+            assert!(degraded.iter().any(|d| fits(&l, d)), "the LR image is the target at one of the rates");
             assert!(fits(&h, &t));
             erased += usize::from(h != t);
             for ((h, t), l) in h.pixels().zip(t.pixels()).zip(l.pixels()) {
@@ -175,34 +113,13 @@ fn pairs_are_degraded_targets_and_erasing_spares_them() {
 #[test]
 fn without_rates_and_erasing_there_is_only_the_sharp_image() {
     let fixture = Fixture::new();
-    let plain = PairSettings {
-        rates: vec![],
-        erasing: 0.0,
-        flip: false,
-        pad: 0,
-        ..settings(1)
-    };
-    let batch = fixture
-        .loader(plain, 0, CACHE_BYTES)
-        .next()
-        .expect("a batch");
+    let plain = PairSettings { rates: vec![], erasing: 0.0, flip: false, pad: 0, ..settings(1) };
+    let batch = fixture.loader(plain, 0, CACHE_BYTES).next().expect("a batch");
     assert!(batch.x_l.is_empty() && batch.target.is_none());
-    let path = |label| {
-        &fixture
-            .photos
-            .iter()
-            .find(|p| p.identity == label)
-            .expect("there")
-            .path
-    };
-    let all = (0..12)
-        .map(|i| load_at(&fixture.photos[i].path, HEIGHT, WIDTH).expect("loads"))
-        .collect::<Vec<_>>();
+    let path = |label| &fixture.photos.iter().find(|p| p.identity == label).expect("there").path;
+    let all = (0..12).map(|i| load_at(&fixture.photos[i].path, HEIGHT, WIDTH).expect("loads")).collect::<Vec<_>>();
     for (slot, label) in batch.labels.iter().enumerate() {
-        let at = all
-            .iter()
-            .position(|i| *i == image_of(&batch.x_h, slot))
-            .expect("one of the images");
+        let at = all.iter().position(|i| *i == image_of(&batch.x_h, slot)).expect("one of the images");
         assert_eq!(at as i64 / 3, *label, "{}", path(*label).display());
     }
 }
@@ -216,28 +133,11 @@ fn a_file_that_breaks_is_replaced_by_its_identity_and_told_once() {
     let mut loader = fixture.loader(settings(2), 0, 0);
     let batches: Vec<_> = (0..20).map(|_| loader.next().expect("a batch")).collect();
     let intact = Fixture::new();
-    let labels: Vec<_> = intact
-        .batches(settings(2), 0, 0)
-        .into_iter()
-        .map(|b| b.labels)
-        .collect();
-    assert_eq!(
-        labels,
-        batches
-            .iter()
-            .take(6)
-            .map(|b| b.labels.clone())
-            .collect::<Vec<_>>()
-    );
-    assert_eq!(
-        batches[..6],
-        fixture.batches(settings(1), 0, CACHE_BYTES)[..]
-    );
+    let labels: Vec<_> = intact.batches(settings(2), 0, 0).into_iter().map(|b| b.labels).collect();
+    assert_eq!(labels, batches.iter().take(6).map(|b| b.labels.clone()).collect::<Vec<_>>());
+    assert_eq!(batches[..6], fixture.batches(settings(1), 0, CACHE_BYTES)[..]);
     let told = loader.take_broken();
-    assert_eq!(
-        told.iter().map(|b| &b.path).collect::<Vec<_>>(),
-        [&fixture.photos[0].path, &fixture.photos[5].path]
-    );
+    assert_eq!(told.iter().map(|b| &b.path).collect::<Vec<_>>(), [&fixture.photos[0].path, &fixture.photos[5].path]);
     assert!(told[0].reason.contains("not an image"));
     loader.next().expect("a batch");
     assert!(loader.take_broken().is_empty());
@@ -251,14 +151,7 @@ fn a_person_without_a_usable_image_is_replaced_and_the_labels_follow() {
     }
     let mut loader = fixture.loader(settings(2), 0, CACHE_BYTES);
     for _ in 0..6 {
-        assert!(
-            loader
-                .next()
-                .expect("a batch")
-                .labels
-                .iter()
-                .all(|l| *l != 0)
-        );
+        assert!(loader.next().expect("a batch").labels.iter().all(|l| *l != 0));
     }
     assert_eq!(loader.take_broken().len(), 3);
 }
@@ -276,47 +169,13 @@ fn nothing_left_to_decode_is_an_error() {
 fn senseless_settings_are_told_by_name() {
     let fixture = Fixture::new();
     for (wrong, words) in [
-        (
-            PairSettings {
-                height: 0,
-                ..settings(1)
-            },
-            "model.height",
-        ),
-        (
-            PairSettings {
-                rates: vec![2.0, 0.5],
-                ..settings(1)
-            },
-            "data.rates",
-        ),
-        (
-            PairSettings {
-                rates: vec![f64::NAN],
-                ..settings(1)
-            },
-            "data.rates",
-        ),
-        (
-            PairSettings {
-                erasing: 1.5,
-                ..settings(1)
-            },
-            "data.erasing",
-        ),
-        (
-            PairSettings {
-                pad: 9,
-                ..settings(1)
-            },
-            "data.pad",
-        ),
+        (PairSettings { height: 0, ..settings(1) }, "model.height"),
+        (PairSettings { rates: vec![2.0, 0.5], ..settings(1) }, "data.rates"),
+        (PairSettings { rates: vec![f64::NAN], ..settings(1) }, "data.rates"),
+        (PairSettings { erasing: 1.5, ..settings(1) }, "data.erasing"),
+        (PairSettings { pad: 9, ..settings(1) }, "data.pad"),
     ] {
-        let text = fixture
-            .loader(wrong, 0, CACHE_BYTES)
-            .next()
-            .unwrap_err()
-            .to_string();
+        let text = fixture.loader(wrong, 0, CACHE_BYTES).next().unwrap_err().to_string();
         assert!(text.contains(words), "{text}");
     }
 }
@@ -347,8 +206,7 @@ fn a_stream_is_in_order_and_goes_on_after_a_broken_file() {
             assert_eq!(*index, i);
             match image {
                 Ok(values) => {
-                    let expected =
-                        degrade(&load_at(&paths[i], HEIGHT, WIDTH).expect("loads"), rate);
+                    let expected = degrade(&load_at(&paths[i], HEIGHT, WIDTH).expect("loads"), rate);
                     assert_eq!(values, &normalise(&expected));
                 }
                 Err(e) => assert!(i == 4 && e.to_string().contains("04.png"), "{e}"),
@@ -358,8 +216,5 @@ fn a_stream_is_in_order_and_goes_on_after_a_broken_file() {
     let mut stopped = ImageStream::new(paths, HEIGHT, WIDTH, 1.0, 2);
     assert_eq!(stopped.next().map(|(i, _)| i), Some(0));
     drop(stopped);
-    assert_eq!(
-        ImageStream::new(Vec::new(), HEIGHT, WIDTH, 1.0, 2).count(),
-        0
-    );
+    assert_eq!(ImageStream::new(Vec::new(), HEIGHT, WIDTH, 1.0, 2).count(), 0);
 }

@@ -17,11 +17,7 @@ impl Figure<'_> {
         match id.bag {
             Bag::None => {}
             Bag::Backpack => {
-                self.block(
-                    vec3(0.0, 0.712 - sink, -back - 0.042),
-                    vec3(0.078, 0.108, 0.046),
-                    cloth_box(main),
-                );
+                self.block(vec3(0.0, 0.712 - sink, -back - 0.042), vec3(0.078, 0.108, 0.046), cloth_box(main));
                 self.block(
                     vec3(0.0, 0.672 - sink, -back - 0.085),
                     vec3(0.058, 0.052, 0.02),
@@ -30,11 +26,7 @@ impl Figure<'_> {
             }
             Bag::Crossbody => {
                 let x = side * (0.112 * id.build.hips * id.build.weight + self.thick);
-                self.block(
-                    vec3(x, 0.535 - sink, 0.012),
-                    vec3(0.03, 0.056, 0.07),
-                    cloth_box(main),
-                );
+                self.block(vec3(x, 0.535 - sink, 0.012), vec3(0.03, 0.056, 0.07), cloth_box(main));
             }
             Bag::Tote => {
                 let x = side * (0.125 * id.build.shoulders + self.thick);
@@ -42,51 +34,25 @@ impl Figure<'_> {
                 self.block(centre, vec3(0.03, 0.075, 0.085), cloth_box(main));
                 let top = vec3(side * 0.088, SHOULDER + 0.03 - sink, -0.005);
                 for end in [0.05, -0.05] {
-                    self.limb(
-                        top,
-                        centre + vec3(0.0, 0.06, end),
-                        [0.008, 0.007],
-                        false,
-                        plain(dark),
-                    );
+                    self.limb(top, centre + vec3(0.0, 0.06, end), [0.008, 0.007], false, plain(dark));
                 }
             }
             Bag::Handbag => {
-                self.block(
-                    hand + vec3(0.0, -0.095, 0.0),
-                    vec3(0.032, 0.062, 0.075),
-                    cloth_box(main),
-                );
+                self.block(hand + vec3(0.0, -0.095, 0.0), vec3(0.032, 0.062, 0.075), cloth_box(main));
                 for end in [0.04, -0.04] {
-                    self.limb(
-                        hand,
-                        hand + vec3(0.0, -0.045, end),
-                        [0.006, 0.006],
-                        false,
-                        plain(dark),
-                    );
+                    self.limb(hand, hand + vec3(0.0, -0.045, end), [0.006, 0.006], false, plain(dark));
                 }
             }
             Bag::Suitcase => {
                 let centre = vec3(hand.x + side * 0.015, 0.2, hand.z - 0.15);
-                self.limb(
-                    hand,
-                    centre + vec3(0.0, 0.14, 0.0),
-                    [0.007, 0.007],
-                    false,
-                    plain(colour(0x707478)),
-                );
+                self.limb(hand, centre + vec3(0.0, 0.14, 0.0), [0.007, 0.007], false, plain(colour(0x707478)));
                 self.block(
                     centre,
                     vec3(0.085, 0.15, 0.052),
                     Box::new(move |hit: &mut Hit| {
                         // Ribs of a hard shell.
                         let rib = (hit.at.x * 3.0).fract().abs();
-                        Some(if rib < 0.2 && hit.at.z.abs() > 0.9 {
-                            main * 0.6
-                        } else {
-                            main
-                        })
+                        Some(if rib < 0.2 && hit.at.z.abs() > 0.9 { main * 0.6 } else { main })
                     }),
                 );
                 for wheel in [-0.06, 0.06] {
@@ -107,12 +73,6 @@ impl Figure<'_> {
 fn cloth_box<'a>(main: Colour) -> Paint<'a> {
     Box::new(move |hit: &mut Hit| {
         let seam = (hit.at.y - 0.45).abs() < 0.06 || hit.at.y < -0.86;
-        Some(
-            main * if seam {
-                0.62
-            } else {
-                0.9 + 0.2 * noise(hit.at.x * 4.0, hit.at.y * 4.0, 11)
-            },
-        )
+        Some(main * if seam { 0.62 } else { 0.9 + 0.2 * noise(hit.at.x * 4.0, hit.at.y * 4.0, 11) })
     })
 }

@@ -58,17 +58,12 @@ impl Camera {
         let rng = &mut stream(seed, Purpose::Camera, number, 0);
         let scene = Scene::new(rng, number);
         // Neighbouring numbers get casts far apart on the colour circle (the golden angle), so that they always matter.
-        let hue =
-            2.4 * number as f32 + stream(seed, Purpose::Camera, u64::MAX, 0).random_range(0.0..TAU);
+        let hue = 2.4 * number as f32 + stream(seed, Purpose::Camera, u64::MAX, 0).random_range(0.0..TAU);
         let strength = rng.random_range(0.10..0.26);
-        let exposure =
-            [1.0, 0.72, 1.22, 0.88, 1.1, 0.8][(number % 6) as usize] * rng.random_range(0.92..1.08);
+        let exposure = [1.0, 0.72, 1.22, 0.88, 1.1, 0.8][(number % 6) as usize] * rng.random_range(0.92..1.08);
         let cast = vec3(cos(hue), cos(hue - 2.094), cos(hue + 2.094)) * strength;
         let side = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
-        let (across, up) = (
-            rng.random_range(0.35..0.8f32),
-            rng.random_range(0.45..0.8f32),
-        );
+        let (across, up) = (rng.random_range(0.35..0.8f32), rng.random_range(0.45..0.8f32));
         let sunny = rng.random_range(0.0..1.0f32);
         let warm = vec3(1.06, 1.0, 0.9);
         Self {
@@ -89,11 +84,7 @@ impl Camera {
                 gamma: rng.random_range(-0.22..0.3),
                 contrast: rng.random_range(0.88..1.14),
                 saturation: rng.random_range(0.68..1.18),
-                haze: if rng.random_bool(0.35) {
-                    rng.random_range(0.02..0.09)
-                } else {
-                    0.0
-                },
+                haze: if rng.random_bool(0.35) { rng.random_range(0.02..0.09) } else { 0.0 },
                 blur: rng.random_range(0.03..0.2),
                 noise: rng.random_range(1.0..5.0),
             },
@@ -113,25 +104,14 @@ impl Sensor {
     }
 
     /// From light to an 8-bit picture.
-    pub fn develop(
-        &self,
-        light: &[Vec3],
-        width: usize,
-        height: usize,
-        rng: &mut ChaCha8Rng,
-    ) -> RgbImage {
+    pub fn develop(&self, light: &[Vec3], width: usize, height: usize, rng: &mut ChaCha8Rng) -> RgbImage {
         let mut tones: Vec<Vec3> = light.iter().map(|&l| self.tone(l)).collect();
         blur(&mut tones, width, height, self.blur);
         let mut image = RgbImage::new(width as u32, height as u32);
         for (pixel, tone) in image.pixels_mut().zip(tones) {
             for (byte, value) in pixel.0.iter_mut().zip([tone.x, tone.y, tone.z]) {
                 // Four bytes of chance added up are nearly normal, with deviation 147.8.
-                let dice: i32 = rng
-                    .next_u32()
-                    .to_le_bytes()
-                    .iter()
-                    .map(|&b| i32::from(b))
-                    .sum();
+                let dice: i32 = rng.next_u32().to_le_bytes().iter().map(|&b| i32::from(b)).sum();
                 let grain = (dice - 510) as f32 * (self.noise / 147.8);
                 *byte = (value * 255.0 + grain + 0.5).clamp(0.0, 255.0) as u8;
             }
@@ -144,11 +124,7 @@ impl Sensor {
         let stored = |v: f32| {
             let v = v.max(0.0).sqrt();
             // A soft shoulder: highlights fade out and are not cut off.
-            let v = if v > 0.8 {
-                0.8 + (v - 0.8) / (1.0 + 2.5 * (v - 0.8))
-            } else {
-                v
-            };
+            let v = if v > 0.8 { 0.8 + (v - 0.8) / (1.0 + 2.5 * (v - 0.8)) } else { v };
             let v = v.min(1.0);
             let v = v + self.gamma * v * (1.0 - v);
             self.haze + (1.0 - self.haze) * (0.5 + (v - 0.5) * self.contrast)

@@ -9,26 +9,13 @@ use super::skeleton::Skeleton;
 
 /// Draws a person; the lens says from where.
 pub fn draw(canvas: &mut Canvas, lens: &Lens, identity: &Identity, skeleton: &Skeleton, look: f32) {
-    let mut figure = Figure {
-        canvas,
-        lens,
-        identity,
-        skeleton,
-        thick: 0.004 + 0.012 * identity.upper.loose,
-    };
+    let mut figure = Figure { canvas, lens, identity, skeleton, thick: 0.004 + 0.012 * identity.upper.loose };
     if identity.upper.quilted {
         figure.thick += 0.008;
     }
     // Clothes are worn over each other, however the legs swing: the inner ones stand back a little.
-    let behind = |by: f32| Lens {
-        depth: lens.depth - by,
-        ..*lens
-    };
-    let coat = if identity.upper.hem < 0.46 {
-        0.035
-    } else {
-        0.012
-    };
+    let behind = |by: f32| Lens { depth: lens.depth - by, ..*lens };
+    let coat = if identity.upper.hem < 0.46 { 0.035 } else { 0.012 };
     let skirt = match identity.lower.kind {
         LowerKind::Skirt(_) | LowerKind::Dress(_) => 0.03,
         _ => 0.0,
@@ -59,29 +46,12 @@ pub struct Figure<'a> {
 }
 
 impl<'a> Figure<'a> {
-    pub(super) fn limb(
-        &mut self,
-        from: Vec3,
-        to: Vec3,
-        radii: [f32; 2],
-        cut: bool,
-        paint: Paint<'a>,
-    ) {
-        self.canvas.draw(
-            self.lens,
-            &Shape::Limb {
-                from,
-                to,
-                radii,
-                cut,
-            },
-            &paint,
-        );
+    pub(super) fn limb(&mut self, from: Vec3, to: Vec3, radii: [f32; 2], cut: bool, paint: Paint<'a>) {
+        self.canvas.draw(self.lens, &Shape::Limb { from, to, radii, cut }, &paint);
     }
 
     pub(super) fn block(&mut self, centre: Vec3, half: Vec3, paint: Paint<'a>) {
-        self.canvas
-            .draw(self.lens, &Shape::Block { centre, half }, &paint);
+        self.canvas.draw(self.lens, &Shape::Block { centre, half }, &paint);
     }
 
     fn leg(&mut self, side: usize) {
@@ -91,12 +61,7 @@ impl<'a> Figure<'a> {
         let hip = s.hips[side] + (knee - s.hips[side]) * hidden;
         let weight = 1.0 + 0.8 * (id.build.weight - 1.0);
         let knee_radius = 0.036 * weight;
-        let bare = [
-            lerp(0.056 * weight * id.build.hips, knee_radius, hidden),
-            knee_radius,
-            0.031 * weight,
-            0.022,
-        ];
+        let bare = [lerp(0.056 * weight * id.build.hips, knee_radius, hidden), knee_radius, 0.031 * weight, 0.022];
         let skin = id.skin;
         self.shoe(side);
         let covered = match id.lower.kind {
@@ -108,13 +73,7 @@ impl<'a> Figure<'a> {
             self.limb(hip, knee, [bare[0], bare[1]], false, plain(skin));
             // The calf is fullest a third down.
             let calf = knee + (ankle - knee) * 0.35 + vec3(0.0, 0.0, -0.004);
-            self.limb(
-                knee,
-                calf,
-                [bare[1] * 0.98, bare[2] * 1.12],
-                false,
-                plain(skin),
-            );
+            self.limb(knee, calf, [bare[1] * 0.98, bare[2] * 1.12], false, plain(skin));
             self.limb(calf, ankle, [bare[2] * 1.12, bare[3]], false, plain(skin));
         }
         let loose = id.lower.loose;
@@ -125,51 +84,25 @@ impl<'a> Figure<'a> {
         };
         if covered == 2.0 {
             let hem = ankle + (ankle - knee) * 0.05;
-            self.limb(
-                hip,
-                knee,
-                [radius(bare[0], 0.008), radius(bare[1], 0.013)],
-                false,
-                cloth(0.0),
-            );
-            self.limb(
-                knee,
-                hem,
-                [radius(bare[1], 0.013), radius(bare[3] + 0.004, 0.02)],
-                true,
-                cloth(1.0),
-            );
+            self.limb(hip, knee, [radius(bare[0], 0.008), radius(bare[1], 0.013)], false, cloth(0.0));
+            self.limb(knee, hem, [radius(bare[1], 0.013), radius(bare[3] + 0.004, 0.02)], true, cloth(1.0));
         } else if covered > 0.0 {
             let hem = hip + (knee - hip) * covered;
             let end = lerp(bare[0], bare[1], covered);
-            self.limb(
-                hip,
-                hem,
-                [radius(bare[0], 0.012), radius(end, 0.02) + 0.004],
-                true,
-                cloth(0.0),
-            );
+            self.limb(hip, hem, [radius(bare[0], 0.012), radius(end, 0.02) + 0.004], true, cloth(0.0));
         }
     }
 
     /// The share of a thigh that a skirt or a closed coat covers: it is not drawn, as cloth that moves would give way.
     fn hidden_share(&self, hip: Vec3, knee: Vec3) -> f32 {
         let id = self.identity;
-        let coat = if id.upper.open.is_none() {
-            id.upper.hem
-        } else {
-            1.0
-        };
+        let coat = if id.upper.open.is_none() { id.upper.hem } else { 1.0 };
         let hem = match id.lower.kind {
             LowerKind::Skirt(hem) | LowerKind::Dress(hem) => hem.min(coat),
             _ => coat,
         };
         let share = (hip.y - hem - 0.05 + self.skeleton.sink) / (hip.y - knee.y).max(1e-3);
-        if hem < 0.46 {
-            share.clamp(0.0, 1.0)
-        } else {
-            0.0
-        }
+        if hem < 0.46 { share.clamp(0.0, 1.0) } else { 0.0 }
     }
 
     fn shoe(&mut self, side: usize) {
@@ -178,19 +111,9 @@ impl<'a> Figure<'a> {
         let instep = heel + (toe - heel) * 0.45 + vec3(0.0, 0.006, 0.0);
         self.limb(heel, toe, [0.021, 0.017], false, plain(id.shoes));
         self.limb(ankle, instep, [0.022, 0.019], false, plain(id.shoes));
-        let sole = if id.white_sole {
-            colour(0xe8e6e1)
-        } else {
-            id.shoes * 0.4
-        };
+        let sole = if id.white_sole { colour(0xe8e6e1) } else { id.shoes * 0.4 };
         let down = vec3(0.0, -0.009, 0.0);
-        self.limb(
-            heel + down,
-            toe + down,
-            [0.0185, 0.0155],
-            false,
-            plain(sole),
-        );
+        self.limb(heel + down, toe + down, [0.0185, 0.0155], false, plain(sole));
     }
 
     /// The part of the lower garment that is not legs.
@@ -199,36 +122,11 @@ impl<'a> Figure<'a> {
         let (build, sink) = (&id.build, self.skeleton.sink);
         let weight = build.weight;
         let seat = [
-            Ring {
-                y: 0.635 - sink,
-                z: 0.0,
-                width: 0.082 * weight,
-                depth: 0.057 * weight,
-            },
-            Ring {
-                y: 0.585 - sink,
-                z: -0.003,
-                width: 0.090 * weight * build.hips,
-                depth: 0.064 * weight,
-            },
-            Ring {
-                y: 0.525 - sink,
-                z: -0.006,
-                width: 0.098 * weight * build.hips,
-                depth: 0.071 * weight,
-            },
-            Ring {
-                y: 0.475 - sink,
-                z: -0.004,
-                width: 0.092 * weight * build.hips,
-                depth: 0.064 * weight,
-            },
-            Ring {
-                y: 0.450 - sink,
-                z: 0.0,
-                width: 0.050 * weight * build.hips,
-                depth: 0.040 * weight,
-            },
+            Ring { y: 0.635 - sink, z: 0.0, width: 0.082 * weight, depth: 0.057 * weight },
+            Ring { y: 0.585 - sink, z: -0.003, width: 0.090 * weight * build.hips, depth: 0.064 * weight },
+            Ring { y: 0.525 - sink, z: -0.006, width: 0.098 * weight * build.hips, depth: 0.071 * weight },
+            Ring { y: 0.475 - sink, z: -0.004, width: 0.092 * weight * build.hips, depth: 0.064 * weight },
+            Ring { y: 0.450 - sink, z: 0.0, width: 0.050 * weight * build.hips, depth: 0.040 * weight },
         ];
         let hem = match id.lower.kind {
             LowerKind::Skirt(hem) | LowerKind::Dress(hem) => Some(hem),
@@ -238,10 +136,7 @@ impl<'a> Figure<'a> {
         if let Some(hem) = hem {
             rings.truncate(3);
             for share in [0.25, 0.5, 0.75, 1.0] {
-                rings.push(self.drape(
-                    lerp(0.525, hem, share) - sink,
-                    0.006 + 0.03 * share * id.lower.loose,
-                ));
+                rings.push(self.drape(lerp(0.525, hem, share) - sink, 0.006 + 0.03 * share * id.lower.loose));
             }
         }
         let dress = matches!(id.lower.kind, LowerKind::Dress(_));
@@ -249,12 +144,7 @@ impl<'a> Figure<'a> {
             if dress {
                 return outfit::upper(&id.upper, hit, 0.0);
             }
-            outfit::fold(
-                hit,
-                hit.at.x * 30.0,
-                hit.at.y * if hem.is_some() { 4.0 } else { 20.0 },
-                0.35,
-            );
+            outfit::fold(hit, hit.at.x * 30.0, hit.at.y * if hem.is_some() { 4.0 } else { 20.0 }, 0.35);
             Some(id.lower.colour)
         });
         self.canvas.draw(self.lens, &Shape::Loft(rings), &paint);
@@ -290,20 +180,11 @@ impl<'a> Figure<'a> {
             ring(0.829, -0.006, 0.080 * sh, 0.046, 0.5),
             ring(0.795, -0.004, 0.106 * sh, 0.056 * w, 0.8),
             ring(0.730, 0.004, 0.099 * sh * (0.5 + 0.5 * w), 0.067 * w, 0.9),
-            ring(
-                0.630,
-                0.004,
-                0.082 * belly.min(w * 1.15),
-                0.058 * belly,
-                1.3,
-            ),
+            ring(0.630, 0.004, 0.082 * belly.min(w * 1.15), 0.058 * belly, 1.3),
             ring(0.530, -0.002, 0.096 * w * build.hips, 0.069 * w, 1.1),
         ];
         let hem = id.upper.hem;
-        let mut rings: Vec<Ring> = body
-            .into_iter()
-            .filter(|r| r.y + sink > hem + 0.015)
-            .collect();
+        let mut rings: Vec<Ring> = body.into_iter().filter(|r| r.y + sink > hem + 0.015).collect();
         if hem >= 0.515 {
             rings.push(ring(hem, -0.002, 0.093 * w * build.hips, 0.067 * w, 1.2));
         } else {
@@ -339,22 +220,14 @@ impl<'a> Figure<'a> {
             });
             self.canvas.draw(
                 self.lens,
-                &Shape::Ball {
-                    centre: vec3(0.0, 0.857, 0.004) + sink,
-                    radii: vec3(0.054, 0.026, 0.05),
-                },
+                &Shape::Ball { centre: vec3(0.0, 0.857, 0.004) + sink, radii: vec3(0.054, 0.026, 0.05) },
                 &wool,
             );
             let end = vec3(0.022, 0.72, 0.078 * id.build.weight + self.thick) + sink;
             let tail: Paint<'a> = Box::new(move |_| Some(scarf));
             self.canvas.draw(
                 self.lens,
-                &Shape::Limb {
-                    from: vec3(0.012, 0.85, 0.045) + sink,
-                    to: end,
-                    radii: [0.016, 0.019],
-                    cut: true,
-                },
+                &Shape::Limb { from: vec3(0.012, 0.85, 0.045) + sink, to: end, radii: [0.016, 0.019], cut: true },
                 &tail,
             );
         }
@@ -362,10 +235,7 @@ impl<'a> Figure<'a> {
             let hood = id.upper.colour * 0.9;
             self.canvas.draw(
                 self.lens,
-                &Shape::Ball {
-                    centre: vec3(0.0, 0.838, -0.048) + sink,
-                    radii: vec3(0.062, 0.034, 0.034),
-                },
+                &Shape::Ball { centre: vec3(0.0, 0.838, -0.048) + sink, radii: vec3(0.062, 0.034, 0.034) },
                 &plain(hood),
             );
         }
@@ -379,50 +249,20 @@ impl<'a> Figure<'a> {
         let sleeve = id.upper.sleeve;
         if sleeve < 0.9 {
             self.limb(shoulder, elbow, [bare[0], bare[1]], false, plain(id.skin));
-            self.limb(
-                elbow,
-                wrist,
-                [bare[1] * 0.95, bare[2]],
-                false,
-                plain(id.skin),
-            );
+            self.limb(elbow, wrist, [bare[1] * 0.95, bare[2]], false, plain(id.skin));
         }
         let thick = 0.003 + 0.6 * self.thick;
         let cloth = move |from: f32, to: f32| -> Paint<'a> {
             Box::new(move |hit: &mut Hit| Some(outfit::sleeve(&id.upper, hit, from, to)))
         };
         if sleeve > 0.9 {
-            self.limb(
-                shoulder,
-                elbow,
-                [bare[0] + thick, bare[1] + thick],
-                false,
-                cloth(0.0, 0.5),
-            );
-            self.limb(
-                elbow,
-                wrist,
-                [bare[1] + thick, bare[2] + thick + 0.003],
-                true,
-                cloth(0.5, 1.0),
-            );
+            self.limb(shoulder, elbow, [bare[0] + thick, bare[1] + thick], false, cloth(0.0, 0.5));
+            self.limb(elbow, wrist, [bare[1] + thick, bare[2] + thick + 0.003], true, cloth(0.5, 1.0));
         } else if sleeve > 0.0 {
             let hem = shoulder + (elbow - shoulder) * (2.0 * sleeve);
-            self.limb(
-                shoulder,
-                hem,
-                [bare[0] + thick, bare[0] + thick + 0.004],
-                true,
-                cloth(0.0, sleeve),
-            );
+            self.limb(shoulder, hem, [bare[0] + thick, bare[0] + thick + 0.004], true, cloth(0.0, sleeve));
         }
-        self.limb(
-            wrist,
-            s.fingers[side],
-            [0.0165, 0.0125],
-            false,
-            plain(id.skin),
-        );
+        self.limb(wrist, s.fingers[side], [0.0165, 0.0125], false, plain(id.skin));
     }
 }
 

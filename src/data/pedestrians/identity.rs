@@ -188,29 +188,22 @@ pub enum Bag {
     Suitcase,
 }
 
-const SKINS: [u32; 8] = [
-    0xf3d3bd, 0xe9bd9c, 0xe0ac85, 0xd09a70, 0xb98058, 0x97643f, 0x75492e, 0x573524,
-];
-const HAIRS: [u32; 9] = [
-    0x17130f, 0x1f1a17, 0x2b201a, 0x4a3020, 0x6b4a2c, 0x8a3f22, 0xc9a063, 0xe0c48a, 0xb6b3ae,
-];
+const SKINS: [u32; 8] = [0xf3d3bd, 0xe9bd9c, 0xe0ac85, 0xd09a70, 0xb98058, 0x97643f, 0x75492e, 0x573524];
+const HAIRS: [u32; 9] = [0x17130f, 0x1f1a17, 0x2b201a, 0x4a3020, 0x6b4a2c, 0x8a3f22, 0xc9a063, 0xe0c48a, 0xb6b3ae];
 /// Clothes of cities: dark and grey ones first, and more often.
 const UPPERS: [u32; 30] = [
-    0x1b1c20, 0x24262c, 0x2c3038, 0x1e2a44, 0x2a3d63, 0x3a3f46, 0x5b6068, 0x868b92, 0xc4c7ca,
-    0xeceae4, 0xf4f2ee, 0xdccfb4, 0xb2936a, 0x7a5a3c, 0x4a3426, 0x4d5a37, 0x2f4a38, 0x2f7d4f,
-    0x7fb685, 0x2b8a8c, 0x3fa7d6, 0x2f62c9, 0x86a9dd, 0x5b3f8c, 0xa98bc9, 0xd96c9b, 0xf0b3c4,
-    0xc22f35, 0xe2762a, 0xf0c336,
+    0x1b1c20, 0x24262c, 0x2c3038, 0x1e2a44, 0x2a3d63, 0x3a3f46, 0x5b6068, 0x868b92, 0xc4c7ca, 0xeceae4, 0xf4f2ee,
+    0xdccfb4, 0xb2936a, 0x7a5a3c, 0x4a3426, 0x4d5a37, 0x2f4a38, 0x2f7d4f, 0x7fb685, 0x2b8a8c, 0x3fa7d6, 0x2f62c9,
+    0x86a9dd, 0x5b3f8c, 0xa98bc9, 0xd96c9b, 0xf0b3c4, 0xc22f35, 0xe2762a, 0xf0c336,
 ];
 const LOWERS: [u32; 15] = [
-    0x16171a, 0x1e2024, 0x22304d, 0x2d4268, 0x46618c, 0x7f97b8, 0x33363b, 0x5c6066, 0x8e8f8f,
-    0xb9a27c, 0xd6c6a4, 0x5a4632, 0x515a3c, 0xe6e3dc, 0x6e2630,
+    0x16171a, 0x1e2024, 0x22304d, 0x2d4268, 0x46618c, 0x7f97b8, 0x33363b, 0x5c6066, 0x8e8f8f, 0xb9a27c, 0xd6c6a4,
+    0x5a4632, 0x515a3c, 0xe6e3dc, 0x6e2630,
 ];
-const SHOES: [u32; 8] = [
-    0x18181a, 0x2a211b, 0xf0efec, 0x6c4a2f, 0x8b8d90, 0x27345c, 0xb8322f, 0x3c3d40,
-];
+const SHOES: [u32; 8] = [0x18181a, 0x2a211b, 0xf0efec, 0x6c4a2f, 0x8b8d90, 0x27345c, 0xb8322f, 0x3c3d40];
 const BAGS: [u32; 12] = [
-    0x1c1d20, 0x2a3350, 0x5d3b23, 0x94683c, 0x6d7278, 0xb02e33, 0x2c6e49, 0xe0b12f, 0xd9d2c4,
-    0x7a3b66, 0xe58a3a, 0x2e7fa8,
+    0x1c1d20, 0x2a3350, 0x5d3b23, 0x94683c, 0x6d7278, 0xb02e33, 0x2c6e49, 0xe0b12f, 0xd9d2c4, 0x7a3b66, 0xe58a3a,
+    0x2e7fa8,
 ];
 
 impl Identity {
@@ -232,13 +225,9 @@ impl Identity {
         let upper = upper(rng, curvy);
         let lower = lower(rng, curvy, &upper);
         let headwear = headwear(rng, curvy, &upper);
-        let headwear_colour = if headwear == Headwear::Hood {
-            upper.colour
-        } else {
-            pick(rng, &UPPERS)
-        };
-        let scarf = (headwear != Headwear::Headscarf && upper.sleeve > 0.9 && chance(rng, 0.16))
-            .then(|| pick(rng, &UPPERS));
+        let headwear_colour = if headwear == Headwear::Hood { upper.colour } else { pick(rng, &UPPERS) };
+        let scarf =
+            (headwear != Headwear::Headscarf && upper.sleeve > 0.9 && chance(rng, 0.16)).then(|| pick(rng, &UPPERS));
         Self {
             build,
             skin,
@@ -262,11 +251,7 @@ impl Identity {
 }
 
 fn build(rng: &mut ChaCha8Rng, curvy: bool) -> Build {
-    let height = if curvy {
-        rng.random_range(0.86..1.02)
-    } else {
-        rng.random_range(0.92..1.10)
-    };
+    let height = if curvy { rng.random_range(0.86..1.02) } else { rng.random_range(0.92..1.10) };
     Build {
         height,
         weight: 0.86 + 0.5 * rng.random::<f32>() * rng.random::<f32>() + 0.04 * rng.random::<f32>(),
@@ -280,9 +265,7 @@ fn build(rng: &mut ChaCha8Rng, curvy: bool) -> Build {
 fn hair(rng: &mut ChaCha8Rng, curvy: bool) -> Hair {
     use Hair::*;
     let styles: &[Hair] = if curvy {
-        &[
-            Long, Long, Long, Ponytail, Ponytail, Bun, Bob, Bob, Short, Curly,
-        ]
+        &[Long, Long, Long, Ponytail, Ponytail, Bun, Bob, Bob, Short, Curly]
     } else {
         &[Short, Short, Short, Short, Short, Bald, Curly, Bob]
     };
@@ -319,11 +302,7 @@ fn upper(rng: &mut ChaCha8Rng, curvy: bool) -> Upper {
         colour: main,
         second,
         // Long coats are sober.
-        pattern: if coat && rng.random_range(0..4u32) > 0 {
-            Pattern::Plain
-        } else {
-            pattern
-        },
+        pattern: if coat && rng.random_range(0..4u32) > 0 { Pattern::Plain } else { pattern },
         sleeve,
         hem,
         loose: rng.random::<f32>() * if long { 1.0 } else { 0.6 },
@@ -341,23 +320,10 @@ fn lower(rng: &mut ChaCha8Rng, curvy: bool, upper: &Upper) -> Lower {
         3..=5 if summer => LowerKind::Shorts(rng.random_range(0.55..1.0)),
         _ => LowerKind::Trousers,
     };
-    let palette: &[u32] = if matches!(kind, LowerKind::Skirt(_)) && chance(rng, 0.6) {
-        &UPPERS
-    } else {
-        &LOWERS
-    };
-    let loose = if curvy {
-        0.6 * rng.random::<f32>()
-    } else {
-        rng.random_range(0.25..1.0)
-    };
+    let palette: &[u32] = if matches!(kind, LowerKind::Skirt(_)) && chance(rng, 0.6) { &UPPERS } else { &LOWERS };
+    let loose = if curvy { 0.6 * rng.random::<f32>() } else { rng.random_range(0.25..1.0) };
     let colour = pick(rng, palette);
-    Lower {
-        kind,
-        colour,
-        stripe: chance(rng, 0.12).then(|| contrasting(rng, colour)),
-        loose,
-    }
+    Lower { kind, colour, stripe: chance(rng, 0.12).then(|| contrasting(rng, colour)), loose }
 }
 
 fn headwear(rng: &mut ChaCha8Rng, curvy: bool, upper: &Upper) -> Headwear {
@@ -401,11 +367,7 @@ fn tint(rng: &mut ChaCha8Rng, hex: u32, spread: f32) -> Colour {
     let brighter = 1.0 + rng.random_range(-2.0 * spread..2.0 * spread);
     let mut shift = || brighter + rng.random_range(-spread..spread);
     let base = colour(hex);
-    Colour {
-        x: base.x * shift(),
-        y: base.y * shift(),
-        z: base.z * shift(),
-    }
+    Colour { x: base.x * shift(), y: base.y * shift(), z: base.z * shift() }
 }
 
 /// A colour of the wardrobe that stands out on `main`.

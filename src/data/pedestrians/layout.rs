@@ -27,12 +27,7 @@ impl Shot {
     pub fn path(&self) -> String {
         // A camera's clock: each identity passes by after the one before it. So no two names are alike.
         let frame = 25 * (self.identity * 40 + self.image) + self.camera * 7;
-        format!(
-            "{}/{:04}_c{}s1_{frame:06}_00.jpg",
-            self.folder,
-            self.identity + 1,
-            self.camera + 1
-        )
+        format!("{}/{:04}_c{}s1_{frame:06}_00.jpg", self.folder, self.identity + 1, self.camera + 1)
     }
 }
 
@@ -55,12 +50,7 @@ pub fn shots(identities: u64, cameras: u64, images: u64) -> impl Iterator<Item =
             _ if first => QUERY,
             _ => GALLERY,
         };
-        Shot {
-            identity,
-            camera,
-            image,
-            folder,
-        }
+        Shot { identity, camera, image, folder }
     })
 }
 
@@ -90,9 +80,8 @@ mod tests {
                     );
                 }
                 for q in queries {
-                    let found = all.iter().any(|g| {
-                        g.folder == GALLERY && g.identity == q.identity && g.camera != q.camera
-                    });
+                    let found =
+                        all.iter().any(|g| g.folder == GALLERY && g.identity == q.identity && g.camera != q.camera);
                     assert!(found, "{cameras} cameras, {images} images: {q:?}");
                 }
             }

@@ -19,14 +19,7 @@ pub struct Light {
 /// How far towards the light a sample looks for what stands in its way, in body heights.
 const WALK: [f32; 4] = [0.02, 0.045, 0.08, 0.13];
 /// The directions in which a sample looks for what crowds it, and how far, in body heights.
-const AROUND: [(f32, f32); 6] = [
-    (1.0, 0.0),
-    (-1.0, 0.0),
-    (0.5, 0.87),
-    (-0.5, 0.87),
-    (0.5, -0.87),
-    (-0.5, -0.87),
-];
+const AROUND: [(f32, f32); 6] = [(1.0, 0.0), (-1.0, 0.0), (0.5, 0.87), (-0.5, 0.87), (0.5, -0.87), (-0.5, -0.87)];
 const REACH: f32 = 0.022;
 
 /// A light, and which samples around one matter to it, as steps in rows and columns.
@@ -41,12 +34,7 @@ impl Canvas {
     ///
     /// `factor` is the number of samples along a pixel's side, `scale` the samples in a body height.
     pub fn shade(&self, light: &Light, factor: usize, scale: f32) -> Vec<(Colour, f32)> {
-        let step = |x: f32, y: f32, far: f32| {
-            (
-                (-y * far * scale).round() as isize,
-                (x * far * scale).round() as isize,
-            )
-        };
+        let step = |x: f32, y: f32, far: f32| ((-y * far * scale).round() as isize, (x * far * scale).round() as isize);
         let lamp = Lamp {
             light,
             walk: WALK.map(|far| step(light.from.x, light.from.y, far)),
@@ -101,10 +89,7 @@ impl Canvas {
 
     /// The depth some steps away; [`EMPTY`] beyond the border.
     fn depth_at(&self, row: usize, column: usize, step: (isize, isize)) -> f32 {
-        match (
-            row.checked_add_signed(step.0),
-            column.checked_add_signed(step.1),
-        ) {
+        match (row.checked_add_signed(step.0), column.checked_add_signed(step.1)) {
             (Some(row), Some(column)) if row < self.height && column < self.width => {
                 self.depth[row * self.width + column]
             }

@@ -101,10 +101,7 @@ pub struct Turn {
 impl Turn {
     /// The angle in radians.
     pub fn new(radians: f32) -> Self {
-        Self {
-            sin: sin(radians),
-            cos: cos(radians),
-        }
+        Self { sin: sin(radians), cos: cos(radians) }
     }
 }
 
@@ -120,8 +117,7 @@ pub fn sin(radians: f32) -> f32 {
         x = -PI - x;
     }
     let q = x * x;
-    let terms =
-        1.0 - q / 6.0 * (1.0 - q / 20.0 * (1.0 - q / 42.0 * (1.0 - q / 72.0 * (1.0 - q / 110.0))));
+    let terms = 1.0 - q / 6.0 * (1.0 - q / 20.0 * (1.0 - q / 42.0 * (1.0 - q / 72.0 * (1.0 - q / 110.0))));
     (x * terms) as f32
 }
 
@@ -143,9 +139,8 @@ pub fn lerp(a: f32, b: f32, share: f32) -> f32 {
 
 /// A number in 0..1 for a cell of a grid.
 pub fn hash(x: i32, y: i32, seed: u32) -> f32 {
-    let mut h = (x as u32).wrapping_mul(0x9e37_79b1)
-        ^ (y as u32).wrapping_mul(0x85eb_ca77)
-        ^ seed.wrapping_mul(0xc2b2_ae3d);
+    let mut h =
+        (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca77) ^ seed.wrapping_mul(0xc2b2_ae3d);
     h ^= h >> 15;
     h = h.wrapping_mul(0x2c1b_3c6d);
     h ^= h >> 12;

@@ -70,11 +70,7 @@ pub struct CrowdSettings {
 /// [`Error::Input`] if there are fewer than two identities, cameras or images each; [`Error::File`] if `out` holds anything
 /// already (it is left as it is); [`Error::Io`] if it cannot be written; [`Error::Cancelled`]. After the last two, what was
 /// written of the crowd is removed again: half a data set would pass for a whole one.
-pub fn render_crowd(
-    settings: &CrowdSettings,
-    out: &Path,
-    progress: &mut dyn FnMut(u64, u64) -> bool,
-) -> Result<u64> {
+pub fn render_crowd(settings: &CrowdSettings, out: &Path, progress: &mut dyn FnMut(u64, u64) -> bool) -> Result<u64> {
     let shots = plan(settings)?;
     let is_new = prepare(out)?;
     let mut done = 0;
@@ -95,28 +91,11 @@ pub fn photograph(seed: u64, shot: &Shot, camera: &Camera) -> RgbImage {
 }
 
 fn plan(settings: &CrowdSettings) -> Result<Vec<Shot>> {
-    let CrowdSettings {
-        identities,
-        cameras,
-        images,
-        ..
-    } = *settings;
+    let CrowdSettings { identities, cameras, images, .. } = *settings;
     for (name, count, remedy) in [
-        (
-            "identities",
-            identities,
-            "one to train on and one to search for",
-        ),
-        (
-            "cameras",
-            cameras,
-            "as people are searched for across cameras",
-        ),
-        (
-            "images of each identity",
-            images,
-            "a query and a gallery image",
-        ),
+        ("identities", identities, "one to train on and one to search for"),
+        ("cameras", cameras, "as people are searched for across cameras"),
+        ("images of each identity", images, "a query and a gallery image"),
     ] {
         if count < 2 {
             return Err(Error::input(
@@ -127,9 +106,7 @@ fn plan(settings: &CrowdSettings) -> Result<Vec<Shot>> {
     }
     if cameras > 99 || identities.saturating_mul(images) > 50_000_000 {
         return Err(Error::input(
-            format!(
-                "A crowd of {identities} identities with {images} images on {cameras} cameras is too large"
-            ),
+            format!("A crowd of {identities} identities with {images} images on {cameras} cameras is too large"),
             "Ask for at most 99 cameras and 50 million images",
         ));
     }
@@ -170,9 +147,7 @@ fn write_all(
     progress: &mut dyn FnMut(u64, u64) -> bool,
     done: &mut usize,
 ) -> Result<()> {
-    let cameras: Vec<Camera> = (0..settings.cameras as u64)
-        .map(|c| Camera::new(settings.seed, c))
-        .collect();
+    let cameras: Vec<Camera> = (0..settings.cameras as u64).map(|c| Camera::new(settings.seed, c)).collect();
     for chunk in shots.chunks(CHUNK) {
         if !progress(*done as u64, shots.len() as u64) {
             return Err(Error::Cancelled);
@@ -211,12 +186,7 @@ mod tests {
 
     use super::*;
 
-    const SMALL: CrowdSettings = CrowdSettings {
-        identities: 6,
-        cameras: 3,
-        images: 6,
-        seed: 5,
-    };
+    const SMALL: CrowdSettings = CrowdSettings { identities: 6, cameras: 3, images: 6, seed: 5 };
 
     fn render(settings: &CrowdSettings) -> (tempfile::TempDir, BTreeMap<PathBuf, Vec<u8>>) {
         let folder = tempfile::tempdir().unwrap();
@@ -225,10 +195,7 @@ mod tests {
         for part in layout::FOLDERS {
             for entry in fs::read_dir(folder.path().join(part)).unwrap() {
                 let path = entry.unwrap().path();
-                files.insert(
-                    path.strip_prefix(folder.path()).unwrap().to_path_buf(),
-                    fs::read(&path).unwrap(),
-                );
+                files.insert(path.strip_prefix(folder.path()).unwrap().to_path_buf(), fs::read(&path).unwrap());
             }
         }
         assert_eq!(count as usize, files.len());
@@ -249,10 +216,7 @@ mod tests {
         let shot = layout::shots(6, 3, 6).nth(20).unwrap();
         let larger = layout::shots(600, 3, 6).nth(20).unwrap();
         let camera = Camera::new(5, shot.camera);
-        assert_eq!(
-            photograph(5, &shot, &camera),
-            photograph(5, &larger, &camera)
-        );
+        assert_eq!(photograph(5, &shot, &camera), photograph(5, &larger, &camera));
     }
 
     /// Guards the promise that a seed gives the same people on every machine. A change to the renderer that is meant to
@@ -271,30 +235,14 @@ mod tests {
         let (_folder, files) = render(&SMALL);
         assert_eq!(files.len(), 36);
         let count = |part: &str| files.keys().filter(|p| p.starts_with(part)).count();
-        assert_eq!(
-            (
-                count("bounding_box_train"),
-                count("query"),
-                count("bounding_box_test")
-            ),
-            (18, 9, 9)
-        );
+        assert_eq!((count("bounding_box_train"), count("query"), count("bounding_box_test")), (18, 9, 9));
         for (path, bytes) in &files {
             let image = image::load_from_memory(bytes).unwrap();
-            assert!(
-                (40..=96).contains(&image.width()) && (96..=224).contains(&image.height()),
-                "{}",
-                path.display()
-            );
+            assert!((40..=96).contains(&image.width()) && (96..=224).contains(&image.height()), "{}", path.display());
             let name = path.file_name().unwrap().to_str().unwrap();
             let (identity, rest) = name.split_at(4);
             assert!((1..=6).contains(&identity.parse::<u32>().unwrap()));
-            assert!(
-                ["_c1s1_", "_c2s1_", "_c3s1_"]
-                    .iter()
-                    .any(|c| rest.starts_with(c)),
-                "{name}"
-            );
+            assert!(["_c1s1_", "_c2s1_", "_c3s1_"].iter().any(|c| rest.starts_with(c)), "{name}");
         }
     }
 
@@ -302,13 +250,8 @@ mod tests {
     fn a_folder_with_something_in_it_is_refused_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("notes.txt"), "mine").unwrap();
-        let error = render_crowd(&SMALL, folder.path(), &mut |_, _| true)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.contains("not empty") && error.contains(folder.path().to_str().unwrap()),
-            "{error}"
-        );
+        let error = render_crowd(&SMALL, folder.path(), &mut |_, _| true).unwrap_err().to_string();
+        assert!(error.contains("not empty") && error.contains(folder.path().to_str().unwrap()), "{error}");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
@@ -316,10 +259,7 @@ mod tests {
     fn cancelling_leaves_nothing_behind() {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("crowd");
-        let settings = CrowdSettings {
-            identities: 20,
-            ..SMALL
-        };
+        let settings = CrowdSettings { identities: 20, ..SMALL };
         let result = render_crowd(&settings, &out, &mut |done, _| done == 0);
         assert!(matches!(result, Err(Error::Cancelled)));
         assert!(!out.exists());
@@ -330,9 +270,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let out = folder.path().join("taken");
         fs::write(&out, "mine").unwrap();
-        let error = render_crowd(&SMALL, &out, &mut |_, _| true)
-            .unwrap_err()
-            .to_string();
+        let error = render_crowd(&SMALL, &out, &mut |_, _| true).unwrap_err().to_string();
         assert!(error.contains("taken"), "{error}");
         assert_eq!(fs::read(&out).unwrap(), b"mine");
     }
@@ -340,21 +278,12 @@ mod tests {
     #[test]
     fn too_small_a_crowd_is_refused() {
         for settings in [
-            CrowdSettings {
-                identities: 1,
-                ..SMALL
-            },
-            CrowdSettings {
-                cameras: 1,
-                ..SMALL
-            },
+            CrowdSettings { identities: 1, ..SMALL },
+            CrowdSettings { cameras: 1, ..SMALL },
             CrowdSettings { images: 1, ..SMALL },
         ] {
             let out = std::env::temp_dir().join("rain-never-made");
-            assert!(matches!(
-                render_crowd(&settings, &out, &mut |_, _| true),
-                Err(Error::Input { .. })
-            ));
+            assert!(matches!(render_crowd(&settings, &out, &mut |_, _| true), Err(Error::Input { .. })));
             assert!(!out.exists());
         }
     }
@@ -368,9 +297,7 @@ mod tests {
             let mut n = 0.0;
             for y in (from * h as f32) as u32..(to * h as f32) as u32 {
                 for x in w * 2 / 5..w * 3 / 5 {
-                    sum.iter_mut()
-                        .zip(image.get_pixel(x, y).0)
-                        .for_each(|(s, v)| *s += f32::from(v));
+                    sum.iter_mut().zip(image.get_pixel(x, y).0).for_each(|(s, v)| *s += f32::from(v));
                     n += 1.0;
                 }
             }
@@ -383,23 +310,12 @@ mod tests {
     fn an_identity_looks_more_like_itself_than_like_others() {
         let cameras: Vec<Camera> = (0..4).map(|c| Camera::new(7, c)).collect();
         let all: Vec<(u64, u64, Vec<f32>)> = layout::shots(40, 4, 4)
-            .map(|s| {
-                (
-                    s.identity,
-                    s.camera,
-                    bands(&photograph(7, &s, &cameras[s.camera as usize])),
-                )
-            })
+            .map(|s| (s.identity, s.camera, bands(&photograph(7, &s, &cameras[s.camera as usize]))))
             .collect();
         let (mut same, mut other) = ((0.0f64, 0), (0.0f64, 0));
         for (i, a) in all.iter().enumerate() {
             for b in all[..i].iter().filter(|b| b.1 != a.1) {
-                let distance =
-                    a.2.iter()
-                        .zip(&b.2)
-                        .map(|(x, y)| f64::from((x - y) * (x - y)))
-                        .sum::<f64>()
-                        .sqrt();
+                let distance = a.2.iter().zip(&b.2).map(|(x, y)| f64::from((x - y) * (x - y))).sum::<f64>().sqrt();
                 let sum = if a.0 == b.0 { &mut same } else { &mut other };
                 sum.0 += distance;
                 sum.1 += 1;
@@ -408,9 +324,6 @@ mod tests {
         let (same, other) = (same.0 / f64::from(same.1), other.0 / f64::from(other.1));
         println!("mean distance of one identity {same:.1}, of two {other:.1}");
         assert!(same < 0.8 * other, "{same} against {other}");
-        assert!(
-            same > 0.2 * other,
-            "the cameras hardly matter: {same} against {other}"
-        );
+        assert!(same > 0.2 * other, "the cameras hardly matter: {same} against {other}");
     }
 }

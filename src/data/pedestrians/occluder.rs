@@ -13,12 +13,7 @@ pub enum Occluder {
     /// A post over the whole height.
     Pole { x: f32, half: f32, colour: Colour },
     /// A bush before the legs.
-    Bush {
-        x: f32,
-        top: f32,
-        colour: Colour,
-        seed: u32,
-    },
+    Bush { x: f32, top: f32, colour: Colour, seed: u32 },
     /// A parked bicycle.
     Bicycle { x: f32, colour: Colour },
     /// The edge of a low wall or a counter.
@@ -30,67 +25,34 @@ impl Occluder {
     pub fn new(rng: &mut ChaCha8Rng) -> Self {
         let side = if rng.random_bool(0.5) { 1.0 } else { -1.0 };
         let x = side * rng.random_range(0.08..0.24);
-        let tone = colour(
-            [0x4b4f54, 0x6d7378, 0x2f4b3c, 0xa8a39a, 0x8c3b34, 0x2e4a6d]
-                [rng.random_range(0..6u32) as usize],
-        );
+        let tone =
+            colour([0x4b4f54, 0x6d7378, 0x2f4b3c, 0xa8a39a, 0x8c3b34, 0x2e4a6d][rng.random_range(0..6u32) as usize]);
         match rng.random_range(0..6u32) {
-            0 | 1 => Self::Pole {
-                x,
-                half: rng.random_range(0.018..0.045),
-                colour: tone,
-            },
-            2 | 3 => Self::Bush {
-                x,
-                top: rng.random_range(0.16..0.36),
-                colour: colour(0x4d6b38),
-                seed: rng.random(),
-            },
-            4 => Self::Bicycle {
-                x: x * 0.6,
-                colour: tone,
-            },
-            _ => Self::Ledge {
-                top: rng.random_range(0.08..0.2),
-                colour: tone.mix(colour(0x9a958c), 0.6),
-            },
+            0 | 1 => Self::Pole { x, half: rng.random_range(0.018..0.045), colour: tone },
+            2 | 3 => Self::Bush { x, top: rng.random_range(0.16..0.36), colour: colour(0x4d6b38), seed: rng.random() },
+            4 => Self::Bicycle { x: x * 0.6, colour: tone },
+            _ => Self::Ledge { top: rng.random_range(0.08..0.2), colour: tone.mix(colour(0x9a958c), 0.6) },
         }
     }
 
     /// Its colour and cover at a place.
     pub fn at(&self, x: f32, y: f32) -> (Colour, f32) {
         match *self {
-            Self::Pole {
-                x: middle,
-                half,
-                colour,
-            } => {
+            Self::Pole { x: middle, half, colour } => {
                 let u = (x - middle) / half;
                 let round = (1.0 - u * u).max(0.0).sqrt();
-                (
-                    colour * (0.45 + 0.65 * round + 0.25 * u),
-                    smoothstep(1.08, 0.92, u.abs()),
-                )
+                (colour * (0.45 + 0.65 * round + 0.25 * u), smoothstep(1.08, 0.92, u.abs()))
             }
-            Self::Bush {
-                x: middle,
-                top,
-                colour,
-                seed,
-            } => {
+            Self::Bush { x: middle, top, colour, seed } => {
                 let u = (x - middle) / 0.24;
                 let leaf = noise(x * 34.0, y * 34.0, seed);
                 let edge = top * (1.0 - u * u) + 0.10 * (leaf - 0.5);
-                (
-                    colour * (0.45 + 1.0 * leaf),
-                    smoothstep(-0.012, 0.012, edge - y),
-                )
+                (colour * (0.45 + 1.0 * leaf), smoothstep(-0.012, 0.012, edge - y))
             }
             Self::Bicycle { x: middle, colour } => bicycle(x - middle, y, colour),
-            Self::Ledge { top, colour } => (
-                colour * if y > top - 0.025 { 1.15 } else { 0.8 },
-                smoothstep(-0.004, 0.004, top - y),
-            ),
+            Self::Ledge { top, colour } => {
+                (colour * if y > top - 0.025 { 1.15 } else { 0.8 }, smoothstep(-0.004, 0.004, top - y))
+            }
         }
     }
 }
@@ -120,16 +82,8 @@ fn bicycle(x: f32, y: f32, paint: Colour) -> (Colour, f32) {
     ] {
         stroke(segment(x, y, a, b), 0.0095, paint);
     }
-    stroke(
-        segment(x, y, (-0.12, 0.345), (-0.05, 0.345)),
-        0.014,
-        colour(0x1c1a18),
-    );
-    stroke(
-        segment(x, y, (0.10, 0.375), (0.17, 0.37)),
-        0.010,
-        colour(0x2a2b2d),
-    );
+    stroke(segment(x, y, (-0.12, 0.345), (-0.05, 0.345)), 0.014, colour(0x1c1a18));
+    stroke(segment(x, y, (0.10, 0.375), (0.17, 0.37)), 0.010, colour(0x2a2b2d));
     best
 }
 

@@ -77,19 +77,13 @@ fn pattern(garment: &Upper, around: f32, height: f32, sleeve: bool) -> Colour {
         Pattern::Checks(n) => {
             // Where bands cross the second colour is full, on one band alone half.
             let (a, b) = (odd(around * n * 2.0), odd(height * n * 2.0));
-            return main.mix(
-                second,
-                0.5 * f32::from(u8::from(a)) + 0.5 * f32::from(u8::from(b)),
-            );
+            return main.mix(second, 0.5 * f32::from(u8::from(a)) + 0.5 * f32::from(u8::from(b)));
         }
         Pattern::Yoke => height > 0.735,
         Pattern::Band => (height - 0.70).abs() < 0.035,
         Pattern::Sleeves => sleeve,
         Pattern::Reflective => {
-            if [0.58, 0.68]
-                .iter()
-                .any(|band| (height - band).abs() < 0.013)
-            {
+            if [0.58, 0.68].iter().any(|band| (height - band).abs() < 0.013) {
                 return colour(0xe9ecdf);
             }
             false
@@ -110,9 +104,7 @@ pub fn strap(identity: &Identity, hit: &Hit) -> Option<Colour> {
     let at = hit.at;
     let dark = identity.bag_colour * 0.6;
     match identity.bag {
-        Bag::Backpack => {
-            (at.z > -0.02 && (at.x.abs() - 0.062).abs() < 0.0115 && at.y > 0.66).then_some(dark)
-        }
+        Bag::Backpack => (at.z > -0.02 && (at.x.abs() - 0.062).abs() < 0.0115 && at.y > 0.66).then_some(dark),
         Bag::Crossbody => {
             let share = (at.y - 0.55) / 0.29;
             let line = identity.bag_side * (0.105 - 0.165 * share);
@@ -126,14 +118,8 @@ pub fn strap(identity: &Identity, hit: &Hit) -> Option<Colour> {
 pub fn trousers(garment: &Lower, hit: &mut Hit, part: f32, outer: f32) -> Colour {
     let along = part + hit.at.y;
     // Cloth gathers behind the knee and above the shoe.
-    let gather =
-        0.25 + 0.5 * smoothstep(0.35, 0.0, (along - 1.0).abs()) + 0.6 * smoothstep(1.7, 2.0, along);
-    fold(
-        hit,
-        hit.at.x * 1.4 + 9.0 * outer,
-        along * 9.0,
-        gather * (0.4 + 0.6 * garment.loose),
-    );
+    let gather = 0.25 + 0.5 * smoothstep(0.35, 0.0, (along - 1.0).abs()) + 0.6 * smoothstep(1.7, 2.0, along);
+    fold(hit, hit.at.x * 1.4 + 9.0 * outer, along * 9.0, gather * (0.4 + 0.6 * garment.loose));
     match garment.stripe {
         Some(stripe) if (hit.at.x * outer).abs() > 0.62 => stripe,
         _ => garment.colour,
@@ -143,11 +129,7 @@ pub fn trousers(garment: &Lower, hit: &mut Hit, part: f32, outer: f32) -> Colour
 /// How far around the body a place is, in body heights; 0 in the front.
 fn around(x: f32, z: f32) -> f32 {
     let side = x / (x.abs() + z.abs()).max(1e-6);
-    0.13 * if z > 0.0 {
-        side
-    } else {
-        x.signum() * (2.0 - side.abs())
-    }
+    0.13 * if z > 0.0 { side } else { x.signum() * (2.0 - side.abs()) }
 }
 
 /// A wave of period 1 and height 1, made of parabolas.

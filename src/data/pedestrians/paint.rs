@@ -25,26 +25,15 @@ pub struct Lens {
 impl Lens {
     /// From the body's frame to the view's: x to the right, y up, z to the viewer.
     pub fn project(&self, p: Vec3) -> Vec3 {
-        let (x, z) = (
-            p.x * self.yaw.cos + p.z * self.yaw.sin,
-            p.z * self.yaw.cos - p.x * self.yaw.sin,
-        );
-        vec3(
-            x,
-            p.y * self.pitch.cos - z * self.pitch.sin,
-            p.y * self.pitch.sin + z * self.pitch.cos,
-        )
+        let (x, z) = (p.x * self.yaw.cos + p.z * self.yaw.sin, p.z * self.yaw.cos - p.x * self.yaw.sin);
+        vec3(x, p.y * self.pitch.cos - z * self.pitch.sin, p.y * self.pitch.sin + z * self.pitch.cos)
     }
 
     /// From the view's frame back to the body's.
     pub fn unproject(&self, p: Vec3) -> Vec3 {
         let z = p.z * self.pitch.cos - p.y * self.pitch.sin;
         let y = p.y * self.pitch.cos + p.z * self.pitch.sin;
-        vec3(
-            p.x * self.yaw.cos - z * self.yaw.sin,
-            y,
-            z * self.yaw.cos + p.x * self.yaw.sin,
-        )
+        vec3(p.x * self.yaw.cos - z * self.yaw.sin, y, z * self.yaw.cos + p.x * self.yaw.sin)
     }
 
     /// The same view with the body turned further to its left by an angle.
@@ -74,12 +63,7 @@ pub struct Ring {
 #[derive(Debug, Clone)]
 pub enum Shape {
     /// A tapering limb between two joints; the end is cut flat where `cut` says so, else round.
-    Limb {
-        from: Vec3,
-        to: Vec3,
-        radii: [f32; 2],
-        cut: bool,
-    },
+    Limb { from: Vec3, to: Vec3, radii: [f32; 2], cut: bool },
     /// A stack of elliptic sections, from the top down.
     Loft(Vec<Ring>),
     /// An ellipsoid.
@@ -135,12 +119,7 @@ impl Canvas {
     /// Draws a shape; what is nearer hides what is farther, in whatever order they are drawn.
     pub fn draw(&mut self, lens: &Lens, shape: &Shape, paint: &Paint) {
         match shape {
-            Shape::Limb {
-                from,
-                to,
-                radii,
-                cut,
-            } => self.limb(lens, *from, *to, *radii, *cut, paint),
+            Shape::Limb { from, to, radii, cut } => self.limb(lens, *from, *to, *radii, *cut, paint),
             Shape::Loft(rings) => self.loft(lens, rings, paint),
             Shape::Ball { centre, radii } => self.solid(lens, *centre, *radii, true, paint),
             Shape::Block { centre, half } => self.solid(lens, *centre, *half, false, paint),
@@ -158,12 +137,7 @@ impl Canvas {
     }
 
     /// The samples whose centres lie in a box of the view, as column and row ranges.
-    fn window(
-        &self,
-        lens: &Lens,
-        low: (f32, f32),
-        high: (f32, f32),
-    ) -> [std::ops::Range<usize>; 2] {
+    fn window(&self, lens: &Lens, low: (f32, f32), high: (f32, f32)) -> [std::ops::Range<usize>; 2] {
         let clip = |v: f32, end: usize| v.clamp(0.0, end as f32) as usize;
         let column = |x: f32| (x - lens.left) * lens.scale;
         let row = |y: f32| (lens.top - y) * lens.scale;
@@ -173,26 +147,12 @@ impl Canvas {
         ]
     }
 
-    fn limb(
-        &mut self,
-        lens: &Lens,
-        from: Vec3,
-        to: Vec3,
-        radii: [f32; 2],
-        cut: bool,
-        paint: &Paint,
-    ) {
+    fn limb(&mut self, lens: &Lens, from: Vec3, to: Vec3, radii: [f32; 2], cut: bool, paint: &Paint) {
         let (a, b) = (lens.project(from), lens.project(to));
         let (dx, dy) = (b.x - a.x, b.y - a.y);
         let inverse = 1.0 / (dx * dx + dy * dy).max(1e-7);
-        let low = (
-            (a.x - radii[0]).min(b.x - radii[1]),
-            (a.y - radii[0]).min(b.y - radii[1]),
-        );
-        let high = (
-            (a.x + radii[0]).max(b.x + radii[1]),
-            (a.y + radii[0]).max(b.y + radii[1]),
-        );
+        let low = ((a.x - radii[0]).min(b.x - radii[1]), (a.y - radii[0]).min(b.y - radii[1]));
+        let high = ((a.x + radii[0]).max(b.x + radii[1]), (a.y + radii[0]).max(b.y + radii[1]));
         let [columns, rows] = self.window(lens, low, high);
         let length = (dx * dx + dy * dy).sqrt().max(1e-4);
         for row in rows {
@@ -215,37 +175,22 @@ impl Canvas {
                 let z = lens.depth + lerp(a.z, b.z, along) + radius * front;
                 let across = (px * dy - py * dx) / (length * radius);
                 let normal = vec3(ox / radius, oy / radius, front);
-                self.put(
-                    row * self.width + column,
-                    z,
-                    Hit {
-                        at: vec3(across, along, front),
-                        normal,
-                    },
-                    paint,
-                );
+                self.put(row * self.width + column, z, Hit { at: vec3(across, along, front), normal }, paint);
             }
         }
     }
 
     fn loft(&mut self, lens: &Lens, rings: &[Ring], paint: &Paint) {
-        let centres: Vec<Vec3> = rings
-            .iter()
-            .map(|r| lens.project(vec3(0.0, r.y, r.z)))
-            .collect();
+        let centres: Vec<Vec3> = rings.iter().map(|r| lens.project(vec3(0.0, r.y, r.z))).collect();
         let (sin, cos) = (lens.yaw.sin, lens.yaw.cos);
-        let reach = rings
-            .iter()
-            .map(|r| r.width.max(r.depth) + r.z.abs())
-            .fold(0.0, f32::max);
+        let reach = rings.iter().map(|r| r.width.max(r.depth) + r.z.abs()).fold(0.0, f32::max);
         let (Some(first), Some(last)) = (centres.first(), centres.last()) else {
             return;
         };
         let [columns, rows] = self.window(lens, (-reach, last.y), (reach, first.y));
         for row in rows {
             let y = lens.top - (row as f32 + 0.5) / lens.scale;
-            let Some(i) = (0..rings.len() - 1).find(|&i| y <= centres[i].y && y > centres[i + 1].y)
-            else {
+            let Some(i) = (0..rings.len() - 1).find(|&i| y <= centres[i].y && y > centres[i + 1].y) else {
                 continue;
             };
             let share = (centres[i].y - y) / (centres[i].y - centres[i + 1].y);
@@ -253,15 +198,9 @@ impl Canvas {
             // How the section grows downward tilts the surface up or down.
             let next = smooth_ring(rings, i, share + 0.02);
             let fall = 0.02 * (rings[i].y - rings[i + 1].y);
-            let (tilt_w, tilt_d) = (
-                (next.width - ring.width) / fall,
-                (next.depth - ring.depth) / fall,
-            );
+            let (tilt_w, tilt_d) = ((next.width - ring.width) / fall, (next.depth - ring.depth) / fall);
             let centre = lens.project(vec3(0.0, ring.y, ring.z));
-            let (ia, ib) = (
-                1.0 / (ring.width * ring.width),
-                1.0 / (ring.depth * ring.depth),
-            );
+            let (ia, ib) = (1.0 / (ring.width * ring.width), 1.0 / (ring.depth * ring.depth));
             let a = sin * sin * ia + cos * cos * ib;
             for column in columns.clone() {
                 let dx = lens.left + (column as f32 + 0.5) / lens.scale - centre.x;
@@ -283,10 +222,7 @@ impl Canvas {
                 self.put(
                     row * self.width + column,
                     lens.depth + centre.z + dz,
-                    Hit {
-                        at: vec3(bx, height, ring.z + bz),
-                        normal,
-                    },
+                    Hit { at: vec3(bx, height, ring.z + bz), normal },
                     paint,
                 );
             }
@@ -298,38 +234,20 @@ impl Canvas {
         let middle = lens.project(centre);
         let scale = vec3(1.0 / half.x, 1.0 / half.y, 1.0 / half.z);
         let d = lens.unproject(vec3(0.0, 0.0, 1.0)).times(scale);
-        let reach = if round {
-            half.x.max(half.y).max(half.z)
-        } else {
-            half.length()
-        };
-        let [columns, rows] = self.window(
-            lens,
-            (middle.x - reach, middle.y - reach),
-            (middle.x + reach, middle.y + reach),
-        );
+        let reach = if round { half.x.max(half.y).max(half.z) } else { half.length() };
+        let [columns, rows] =
+            self.window(lens, (middle.x - reach, middle.y - reach), (middle.x + reach, middle.y + reach));
         for row in rows {
             let y = lens.top - (row as f32 + 0.5) / lens.scale;
             for column in columns.clone() {
                 let x = lens.left + (column as f32 + 0.5) / lens.scale;
-                let o = lens
-                    .unproject(vec3(x - middle.x, y - middle.y, 0.0))
-                    .times(scale);
-                let Some((dz, at)) = (if round {
-                    meet_ball(o, d)
-                } else {
-                    meet_block(o, d)
-                }) else {
+                let o = lens.unproject(vec3(x - middle.x, y - middle.y, 0.0)).times(scale);
+                let Some((dz, at)) = (if round { meet_ball(o, d) } else { meet_block(o, d) }) else {
                     continue;
                 };
                 let outward = if round { at } else { soften(at) };
                 let normal = lens.project(outward.times(scale)).unit();
-                self.put(
-                    row * self.width + column,
-                    lens.depth + middle.z + dz,
-                    Hit { at, normal },
-                    paint,
-                );
+                self.put(row * self.width + column, lens.depth + middle.z + dz, Hit { at, normal }, paint);
             }
         }
     }
@@ -337,12 +255,7 @@ impl Canvas {
 
 /// The section at a share between ring `i` and the next, on a smooth curve through all rings (Catmull-Rom).
 fn smooth_ring(rings: &[Ring], i: usize, share: f32) -> Ring {
-    let [p, a, b, q] = [
-        rings[i.saturating_sub(1)],
-        rings[i],
-        rings[i + 1],
-        rings[(i + 2).min(rings.len() - 1)],
-    ];
+    let [p, a, b, q] = [rings[i.saturating_sub(1)], rings[i], rings[i + 1], rings[(i + 2).min(rings.len() - 1)]];
     let t = share;
     let curve = |p: f32, a: f32, b: f32, q: f32| {
         a + 0.5 * t * (b - p + t * (2.0 * p - 5.0 * a + 4.0 * b - q + t * (3.0 * (a - b) + q - p)))

@@ -107,12 +107,7 @@ impl Other {
         } else {
             (side * rng.random_range(0.16..0.32), -0.7)
         };
-        Self {
-            identity,
-            yaw: rng.random_range(0.0..TAU),
-            gait,
-            at,
-        }
+        Self { identity, yaw: rng.random_range(0.0..TAU), gait, at }
     }
 }
 
@@ -134,69 +129,32 @@ fn gait(rng: &mut ChaCha8Rng, identity: &Identity) -> Gait {
     }
     Gait {
         phase: rng.random_range(0.0..1.0),
-        stride: if stands {
-            rng.random_range(0.0..0.15)
-        } else {
-            identity.stride * rng.random_range(0.75..1.1)
-        },
+        stride: if stands { rng.random_range(0.0..0.15) } else { identity.stride * rng.random_range(0.75..1.1) },
         arms,
-        look: if rng.random_bool(0.25) {
-            rng.random_range(-0.7..0.7)
-        } else {
-            rng.random_range(-0.15..0.15)
-        },
+        look: if rng.random_bool(0.25) { rng.random_range(-0.7..0.7) } else { rng.random_range(-0.15..0.15) },
     }
 }
 
 /// Renders one image. Equal arguments, the state of `rng` (it makes the noise) included, give equal pixels.
-pub fn render_person(
-    identity: &Identity,
-    view: &View,
-    camera: &Camera,
-    rng: &mut ChaCha8Rng,
-) -> RgbImage {
+pub fn render_person(identity: &Identity, view: &View, camera: &Camera, rng: &mut ChaCha8Rng) -> RgbImage {
     let (width, height) = view.size;
     let (left, top, span) = view.frame;
     let pixels = height as f32 / span;
     let scale = pixels * SAMPLES as f32;
-    let lens = Lens {
-        yaw: Turn::new(view.yaw),
-        pitch: Turn::new(view.pitch),
-        left,
-        top,
-        scale,
-        depth: 0.0,
-    };
+    let lens = Lens { yaw: Turn::new(view.yaw), pitch: Turn::new(view.pitch), left, top, scale, depth: 0.0 };
     let skeleton = Skeleton::new(&identity.build, &view.gait);
     let mut canvas = Canvas::new(width * SAMPLES, height * SAMPLES);
     figure::draw(&mut canvas, &lens, identity, &skeleton, view.gait.look);
     if let Some(other) = &view.other {
         // Nearer is lower in the image, as the camera looks down.
         let (right, near) = other.at;
-        let lens = Lens {
-            yaw: Turn::new(other.yaw),
-            left: left - right,
-            top: top + 0.12 * near,
-            depth: near,
-            ..lens
-        };
+        let lens = Lens { yaw: Turn::new(other.yaw), left: left - right, top: top + 0.12 * near, depth: near, ..lens };
         let skeleton = Skeleton::new(&other.identity.build, &other.gait);
-        figure::draw(
-            &mut canvas,
-            &lens,
-            &other.identity,
-            &skeleton,
-            other.gait.look,
-        );
+        figure::draw(&mut canvas, &lens, &other.identity, &skeleton, other.gait.look);
     }
     let figures = canvas.shade(&camera.light, SAMPLES, scale);
 
-    let place = |row: usize, column: usize| {
-        (
-            left + (column as f32 + 0.5) / pixels,
-            top - (row as f32 + 0.5) / pixels,
-        )
-    };
+    let place = |row: usize, column: usize| (left + (column as f32 + 0.5) / pixels, top - (row as f32 + 0.5) / pixels);
     let mut light: Vec<Colour> = (0..width * height)
         .map(|i| {
             let (x, y) = place(i / width, i % width);
@@ -207,9 +165,7 @@ pub fn render_person(
     for _ in 0..(pixels / 70.0).ceil() as usize {
         blur(&mut light, width, height, 0.25);
     }
-    let feet = skeleton
-        .toes
-        .map(|t| lens.project(vec3(t.x, 0.0, 0.8 * t.z)));
+    let feet = skeleton.toes.map(|t| lens.project(vec3(t.x, 0.0, 0.8 * t.z)));
     let cover = |x: f32, y: f32| {
         let (column, row) = ((x - left) * pixels, (top - y) * pixels);
         if column < 0.0 || row < 0.0 || column >= width as f32 || row >= height as f32 {
@@ -227,20 +183,13 @@ pub fn render_person(
             let h = y / rise;
             let mut dark = 0.0;
             if (0.0..1.0).contains(&h) {
-                for (dx, dh) in [
-                    (0.0, 0.0),
-                    (0.02, 0.02),
-                    (-0.02, 0.02),
-                    (0.02, -0.02),
-                    (-0.02, -0.02),
-                ] {
+                for (dx, dh) in [(0.0, 0.0), (0.02, 0.02), (-0.02, 0.02), (0.02, -0.02), (-0.02, -0.02)] {
                     let soft = 0.3 + 1.5 * h;
                     dark += 0.2 * cover(x - lean * h + dx * soft, (h + dh * soft) * lens.pitch.cos);
                 }
             }
-            let mut shade = dark
-                * camera.shadow_strength
-                * smoothstep(camera.scene.horizon + 0.1, camera.scene.horizon - 0.05, y);
+            let mut shade =
+                dark * camera.shadow_strength * smoothstep(camera.scene.horizon + 0.1, camera.scene.horizon - 0.05, y);
             for foot in feet {
                 let (u, v) = ((x - foot.x) / 0.085, (y - foot.y - 0.002) / 0.024);
                 shade = shade.max(0.55 * smoothstep(1.4, 0.1, u * u + v * v));

@@ -66,46 +66,14 @@ impl Scene {
     /// The scene of the camera with this number, counted from 0: neighbours look different.
     pub fn new(rng: &mut ChaCha8Rng, number: u64) -> Self {
         let (wall, ground, walls, grounds): (_, _, &[u32], &[u32]) = match number % 6 {
-            0 => (
-                Wall::Facade,
-                Ground::Asphalt,
-                &[0xb8ab9a, 0xc9c0b2, 0x9aa0a6],
-                &[0x6f7072, 0x7d7c7a],
-            ),
-            1 => (
-                Wall::Brick,
-                Ground::Slabs,
-                &[0x9a5b45, 0x8a4f42, 0xa87a5c],
-                &[0xa9a49b, 0x9b9690],
-            ),
-            2 => (
-                Wall::Trees,
-                Ground::Grass,
-                &[0x46603a, 0x5a7048],
-                &[0x7d9a55, 0x8ba35f],
-            ),
-            3 => (
-                Wall::Shop,
-                Ground::Tiles,
-                &[0x3f4a52, 0x5b4a3e, 0x2f4f56],
-                &[0xbdb4a6, 0xa8a29a],
-            ),
-            4 => (
-                Wall::Panels,
-                Ground::Tiles,
-                &[0xc9ced1, 0xb7c4c9],
-                &[0xc6c4bd, 0x9ea6aa],
-            ),
-            _ => (
-                Wall::Plaster,
-                Ground::Cobbles,
-                &[0xd8c7a0, 0xcfa88a, 0xb9c2b0],
-                &[0x928a80, 0x847f79],
-            ),
+            0 => (Wall::Facade, Ground::Asphalt, &[0xb8ab9a, 0xc9c0b2, 0x9aa0a6], &[0x6f7072, 0x7d7c7a]),
+            1 => (Wall::Brick, Ground::Slabs, &[0x9a5b45, 0x8a4f42, 0xa87a5c], &[0xa9a49b, 0x9b9690]),
+            2 => (Wall::Trees, Ground::Grass, &[0x46603a, 0x5a7048], &[0x7d9a55, 0x8ba35f]),
+            3 => (Wall::Shop, Ground::Tiles, &[0x3f4a52, 0x5b4a3e, 0x2f4f56], &[0xbdb4a6, 0xa8a29a]),
+            4 => (Wall::Panels, Ground::Tiles, &[0xc9ced1, 0xb7c4c9], &[0xc6c4bd, 0x9ea6aa]),
+            _ => (Wall::Plaster, Ground::Cobbles, &[0xd8c7a0, 0xcfa88a, 0xb9c2b0], &[0x928a80, 0x847f79]),
         };
-        let choose = |rng: &mut ChaCha8Rng, list: &[u32]| {
-            colour(list[rng.random_range(0..list.len() as u32) as usize])
-        };
+        let choose = |rng: &mut ChaCha8Rng, list: &[u32]| colour(list[rng.random_range(0..list.len() as u32) as usize]);
         let mut scene = Self {
             wall,
             wall_colour: choose(rng, walls),
@@ -127,37 +95,16 @@ impl Scene {
     fn place(&mut self, rng: &mut ChaCha8Rng, x: f32) {
         let floor = self.horizon;
         let mut add = |dx: f32, y: f32, w: f32, h: f32, tone: Colour, form: Form| {
-            self.props.push(Prop {
-                at: (x + dx, y),
-                half: (w, h),
-                colour: tone,
-                form,
-            })
+            self.props.push(Prop { at: (x + dx, y), half: (w, h), colour: tone, form })
         };
-        let vivid = [
-            0x2f5d8a, 0xa33b36, 0xd2a73c, 0x4f7f58, 0xe7e2d8, 0x51545a, 0x7a4f7d,
-        ][rng.random_range(0..7u32) as usize];
+        let vivid =
+            [0x2f5d8a, 0xa33b36, 0xd2a73c, 0x4f7f58, 0xe7e2d8, 0x51545a, 0x7a4f7d][rng.random_range(0..7u32) as usize];
         match (self.wall, rng.random_range(0..4u32)) {
             (Wall::Trees, 0..=2) => {
                 let trunk = colour(0x54432f);
-                add(
-                    0.0,
-                    floor + 0.25,
-                    rng.random_range(0.02..0.05),
-                    0.3,
-                    trunk,
-                    Form::Box,
-                );
-                let leaves =
-                    colour([0x3f5c30, 0x547a3a, 0x6b8a45][rng.random_range(0..3u32) as usize]);
-                add(
-                    0.0,
-                    floor + 0.72,
-                    rng.random_range(0.2..0.4),
-                    0.35,
-                    leaves,
-                    Form::Leaves,
-                );
+                add(0.0, floor + 0.25, rng.random_range(0.02..0.05), 0.3, trunk, Form::Box);
+                let leaves = colour([0x3f5c30, 0x547a3a, 0x6b8a45][rng.random_range(0..3u32) as usize]);
+                add(0.0, floor + 0.72, rng.random_range(0.2..0.4), 0.35, leaves, Form::Leaves);
             }
             (Wall::Trees, _) => {
                 add(0.0, floor + 0.07, 0.25, 0.012, colour(0x7a5b3a), Form::Box);
@@ -170,35 +117,14 @@ impl Scene {
                 add(0.0, floor + 0.10, 0.42, 0.075, paint, Form::Box);
                 add(0.0, floor + 0.19, 0.24, 0.06, colour(0x2b333a), Form::Box);
                 for wheel in [-0.26, 0.26] {
-                    add(
-                        wheel,
-                        floor + 0.03,
-                        0.06,
-                        0.06,
-                        colour(0x17181a),
-                        Form::Oval,
-                    );
-                    add(
-                        wheel,
-                        floor + 0.03,
-                        0.03,
-                        0.03,
-                        colour(0x8d9195),
-                        Form::Oval,
-                    );
+                    add(wheel, floor + 0.03, 0.06, 0.06, colour(0x17181a), Form::Oval);
+                    add(wheel, floor + 0.03, 0.03, 0.03, colour(0x8d9195), Form::Oval);
                 }
             }
             (Wall::Facade | Wall::Plaster, 1) | (Wall::Brick, 0) => {
                 add(0.0, floor + 0.36, 0.17, 0.37, colour(0xd9d4ca), Form::Box);
                 add(0.0, floor + 0.35, 0.145, 0.35, colour(vivid), Form::Box);
-                add(
-                    0.09,
-                    floor + 0.33,
-                    0.014,
-                    0.014,
-                    colour(0xd8c27a),
-                    Form::Oval,
-                );
+                add(0.09, floor + 0.33, 0.014, 0.014, colour(0xd8c27a), Form::Oval);
             }
             (Wall::Plaster | Wall::Brick, 2) | (Wall::Panels, 0..=1) => {
                 add(0.0, floor + 0.48, 0.15, 0.2, colour(0xf0ece2), Form::Box);
@@ -213,25 +139,14 @@ impl Scene {
             (Wall::Shop, _) => {}
             _ => {
                 add(0.0, floor + 0.02, 0.11, 0.06, colour(0x8d7660), Form::Box);
-                add(
-                    0.0,
-                    floor + 0.17,
-                    0.16,
-                    0.14,
-                    colour(0x4f7040),
-                    Form::Leaves,
-                );
+                add(0.0, floor + 0.17, 0.16, 0.14, colour(0x4f7040), Form::Leaves);
             }
         }
     }
 
     /// The light that comes from a place.
     pub fn at(&self, x: f32, y: f32) -> Colour {
-        let back = if y > self.horizon {
-            self.wall_at(x, y - self.horizon)
-        } else {
-            self.ground_at(x, y)
-        };
+        let back = if y > self.horizon { self.wall_at(x, y - self.horizon) } else { self.ground_at(x, y) };
         // Where wall and ground meet, dirt and shadow gather.
         let crease = smoothstep(0.035, 0.0, (y - self.horizon).abs());
         let mut light = back * (1.0 - 0.3 * crease);
@@ -255,11 +170,7 @@ impl Scene {
                 let u = x * 9.0 + if row as i32 & 1 == 1 { 0.5 } else { 0.0 };
                 let brick = 0.8 + 0.4 * hash(u.floor() as i32, row as i32, self.seed);
                 let joint = (v - row < 0.16) || (u - u.floor() < 0.08);
-                if joint {
-                    base.mix(colour(0xb9b0a2), 0.6) * stain
-                } else {
-                    base * (brick * stain)
-                }
+                if joint { base.mix(colour(0xb9b0a2), 0.6) * stain } else { base * (brick * stain) }
             }
             Wall::Plaster => {
                 let plinth = if y < 0.12 { 0.7 } else { 1.0 };
@@ -268,12 +179,7 @@ impl Scene {
             Wall::Panels => {
                 let (u, v) = (x * 2.2, y * 2.6);
                 let joint = (u - u.floor() < 0.02) || (v - v.floor() < 0.02);
-                base * (stain
-                    * if joint {
-                        0.7
-                    } else {
-                        0.95 + 0.1 * (v - v.floor())
-                    })
+                base * (stain * if joint { 0.7 } else { 0.95 + 0.1 * (v - v.floor()) })
             }
             Wall::Shop => {
                 let u = x * 1.4;
@@ -286,12 +192,7 @@ impl Scene {
                         [0xb0413e, 0x2f6f73, 0xd9a441, 0x39506e]
                             [(hash(u.floor() as i32, 7, self.seed) * 4.0) as usize & 3],
                     );
-                    return sign
-                        * if (0.68..0.76).contains(&y) && (0.3..0.7).contains(&pane) {
-                            1.5
-                        } else {
-                            0.85
-                        };
+                    return sign * if (0.68..0.76).contains(&y) && (0.3..0.7).contains(&pane) { 1.5 } else { 0.85 };
                 }
                 // Behind the glass: a warm, blurred interior with goods on shelves.
                 let goods = noise(x * 11.0, y * 9.0, self.seed ^ 9);
@@ -300,8 +201,7 @@ impl Scene {
                 warm.mix(colour(0xcfdbe0), 0.35 * glare) * lerp(0.75, 1.0, y)
             }
             Wall::Trees => {
-                let leaf = noise(x * 16.0, y * 16.0, self.seed) * 0.6
-                    + noise(x * 5.0, y * 5.0, self.seed ^ 3) * 0.6;
+                let leaf = noise(x * 16.0, y * 16.0, self.seed) * 0.6 + noise(x * 5.0, y * 5.0, self.seed ^ 3) * 0.6;
                 let sky = smoothstep(0.45, 0.8, y + 0.3 * (noise(x * 6.0, 1.0, self.seed) - 0.5));
                 (base * (0.5 + 0.9 * leaf)).mix(colour(0xd5e0e6), sky * 0.8)
             }
@@ -338,19 +238,13 @@ impl Scene {
                 if lines(x * 2.4, far * 2.4, 0.03) {
                     0.72
                 } else {
-                    0.95 + 0.1
-                        * hash(
-                            (x * 2.4).floor() as i32,
-                            (far * 2.4).floor() as i32,
-                            self.seed,
-                        )
+                    0.95 + 0.1 * hash((x * 2.4).floor() as i32, (far * 2.4).floor() as i32, self.seed)
                 }
             }
             Ground::Grass => {
-                return (base * (0.7 + 0.5 * noise(x * 70.0, far * 26.0, self.seed))).mix(
-                    colour(0xb7a98a),
-                    0.85 * smoothstep(0.06, 0.03, (y - 0.02 - 0.1 * x).abs()),
-                ) * patch;
+                return (base * (0.7 + 0.5 * noise(x * 70.0, far * 26.0, self.seed)))
+                    .mix(colour(0xb7a98a), 0.85 * smoothstep(0.06, 0.03, (y - 0.02 - 0.1 * x).abs()))
+                    * patch;
             }
             Ground::Tiles => {
                 if lines(x * 4.0 + 0.1, far * 4.0, 0.035) {
@@ -362,11 +256,7 @@ impl Scene {
             Ground::Cobbles => {
                 let v = far * 10.0;
                 let u = x * 10.0 + if v.floor() as i32 & 1 == 1 { 0.5 } else { 0.0 };
-                if lines(u, v, 0.14) {
-                    0.66
-                } else {
-                    0.85 + 0.3 * hash(u.floor() as i32, v.floor() as i32, self.seed)
-                }
+                if lines(u, v, 0.14) { 0.66 } else { 0.85 + 0.3 * hash(u.floor() as i32, v.floor() as i32, self.seed) }
             }
         };
         base * (tone * grain * patch)
@@ -385,11 +275,7 @@ impl Prop {
                 smoothstep(-0.004, 0.006, edge)
             }
             Form::Oval => smoothstep(1.08, 0.92, u * u + v * v),
-            Form::Leaves => smoothstep(
-                1.1,
-                0.7,
-                u * u + v * v + 1.1 * (noise(x * 22.0, y * 22.0, seed) - 0.5),
-            ),
+            Form::Leaves => smoothstep(1.1, 0.7, u * u + v * v + 1.1 * (noise(x * 22.0, y * 22.0, seed) - 0.5)),
         }
     }
 }

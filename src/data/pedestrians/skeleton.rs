@@ -81,19 +81,8 @@ impl Skeleton {
         for side in 0..2 {
             s.place_leg(side, build, gait);
         }
-        let lowest = s.heels[0]
-            .y
-            .min(s.heels[1].y)
-            .min(s.toes[0].y)
-            .min(s.toes[1].y)
-            - SOLE;
-        for joints in [
-            &mut s.hips,
-            &mut s.knees,
-            &mut s.ankles,
-            &mut s.heels,
-            &mut s.toes,
-        ] {
+        let lowest = s.heels[0].y.min(s.heels[1].y).min(s.toes[0].y).min(s.toes[1].y) - SOLE;
+        for joints in [&mut s.hips, &mut s.knees, &mut s.ankles, &mut s.heels, &mut s.toes] {
             joints.iter_mut().for_each(|j| j.y -= lowest);
         }
         s.sink = lowest;
@@ -111,11 +100,7 @@ impl Skeleton {
         let swing = (-sin(cycle + 0.45)).max(0.0);
         let bend = 0.05 + gait.stride * (0.95 * swing * swing + 0.06);
         let shin = thigh - bend;
-        let hip = vec3(
-            out * 0.047 * build.hips,
-            HIP,
-            0.012 * out * gait.stride * cos(cycle) * out,
-        );
+        let hip = vec3(out * 0.047 * build.hips, HIP, 0.012 * out * gait.stride * cos(cycle) * out);
         let knee = hip + vec3(out * 0.006, -cos(thigh), sin(thigh)) * THIGH;
         let ankle = knee + vec3(-out * 0.012, -cos(shin), sin(shin)) * SHIN;
         // The foot follows the shin when pushing off, and lifts its toes when landing.
@@ -169,11 +154,7 @@ impl Skeleton {
 }
 
 fn at_height(hip: Vec3, knee: Vec3, ankle: Vec3, height: f32) -> f32 {
-    let (a, b) = if height > knee.y {
-        (hip, knee)
-    } else {
-        (knee, ankle)
-    };
+    let (a, b) = if height > knee.y { (hip, knee) } else { (knee, ankle) };
     let share = ((a.y - height) / (a.y - b.y).max(1e-4)).clamp(0.0, 1.0);
     a.z + (b.z - a.z) * share
 }

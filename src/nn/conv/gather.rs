@@ -128,7 +128,12 @@ struct Padded<'a> {
 }
 
 impl<'a> Padded<'a> {
-    fn new(x: &'a [f32], [batch, channels, h, w]: [usize; 4], [top, bottom, left, right]: [usize; 4], stride: usize) -> Result<Self> {
+    fn new(
+        x: &'a [f32],
+        [batch, channels, h, w]: [usize; 4],
+        [top, bottom, left, right]: [usize; 4],
+        stride: usize,
+    ) -> Result<Self> {
         let (height, width) = (h + top + bottom, (w + left + right).div_ceil(stride));
         let plane = stride * height * width;
         if batch * channels * plane + SLACK > u32::MAX as usize {
@@ -200,7 +205,14 @@ impl Gather<'_> {
     }
 
     #[inline(always)]
-    unsafe fn runs<const RUN: usize, const NR: usize>(&self, q: usize, k0: usize, k1: usize, mut dst: *mut f32, ld: usize) {
+    unsafe fn runs<const RUN: usize, const NR: usize>(
+        &self,
+        q: usize,
+        k0: usize,
+        k1: usize,
+        mut dst: *mut f32,
+        ld: usize,
+    ) {
         // SAFETY: every `rows[k] + columns[q]`, and the RUN numbers from it, lie in `source`: a run never leaves a row of
         // positions, and the zeros past the last position point at the first. `dst` is the caller's promise.
         unsafe {

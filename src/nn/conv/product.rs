@@ -1,7 +1,7 @@
 //! `C = finish(A * G)` with a gathered `G`: the forward pass and the input gradient.
 
-use super::gather::{Gather, Phase};
 use super::Shape;
+use super::gather::{Gather, Phase};
 use crate::nn::buffer::{Aligned, Shared};
 use crate::nn::kernel::{self, Micro, Task, dispatch};
 

@@ -36,7 +36,8 @@ fn each_product(s: &Shape, mut visit: impl FnMut(usize, usize, usize)) {
             for (y, x) in (0..oh).flat_map(|y| (0..ow).map(move |x| (y, x))) {
                 for c in 0..s.inputs {
                     for (ky, kx) in (0..s.kernel).flat_map(|y| (0..s.kernel).map(move |x| (y, x))) {
-                        let (iy, ix) = ((y * s.stride + ky).wrapping_sub(s.padding), (x * s.stride + kx).wrapping_sub(s.padding));
+                        let (iy, ix) =
+                            ((y * s.stride + ky).wrapping_sub(s.padding), (x * s.stride + kx).wrapping_sub(s.padding));
                         if iy < s.height && ix < s.width {
                             visit(
                                 ((b * s.inputs + c) * s.height + iy) * s.width + ix,
@@ -104,7 +105,9 @@ fn the_folded_pass_adds_scale_shift_shortcut_and_relu() {
 #[test]
 fn gradients_agree_with_finite_differences() {
     for [b, ci, h, w, co, k, s, p] in [[2, 3, 5, 4, 4, 3, 2, 1], [1, 2, 6, 5, 3, 1, 1, 0], [1, 2, 9, 8, 3, 7, 2, 3]] {
-        check_gradients(&[noise(1, &[b, ci, h, w]), noise(2, &[co, ci, k, k])], |tape, v| conv2d(tape, &v[0], &v[1], s, p));
+        check_gradients(&[noise(1, &[b, ci, h, w]), noise(2, &[co, ci, k, k])], |tape, v| {
+            conv2d(tape, &v[0], &v[1], s, p)
+        });
         let with_bias = [noise(1, &[b, ci, h, w]), noise(2, &[co, ci, k, k]), noise(3, &[co])];
         check_gradients(&with_bias, |tape, v| conv2d_bias(tape, &v[0], &v[1], &v[2], s, p));
         // One tensor, two consumers.

@@ -170,7 +170,8 @@ mod tests {
             }
             for i in 0..M::MR {
                 for j in 0..ldc {
-                    let once: f32 = (0..depth).map(|k| a[k * M::MR + i] * b.get(k * M::NR + j).copied().unwrap_or(0.0)).sum();
+                    let once: f32 =
+                        (0..depth).map(|k| a[k * M::MR + i] * b.get(k * M::NR + j).copied().unwrap_or(0.0)).sum();
                     let expected = if j < M::NR { 2.0 * once } else { 1.0 };
                     assert_eq!(c[i * ldc + j], expected, "depth {depth} at {i},{j}");
                 }

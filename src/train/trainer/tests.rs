@@ -26,11 +26,7 @@ impl Observer for Witness {
 
     fn breathe(&mut self) -> Flow {
         let there = self.stop_at.is_some_and(|step| self.step >= step);
-        if there && (!self.stop_in_validation || self.validating) {
-            Flow::Stop
-        } else {
-            Flow::Continue
-        }
+        if there && (!self.stop_in_validation || self.validating) { Flow::Stop } else { Flow::Continue }
     }
 }
 
@@ -40,11 +36,7 @@ impl Witness {
             TrainEvent::Note(note) => Some(note.clone()),
             _ => None,
         };
-        self.events
-            .iter()
-            .filter_map(note)
-            .collect::<Vec<_>>()
-            .join("\n")
+        self.events.iter().filter_map(note).collect::<Vec<_>>().join("\n")
     }
 
     fn history(&self) -> Vec<u64> {
@@ -73,9 +65,7 @@ fn people(root: &Path) {
                     trousers
                 })
             };
-            RgbImage::from_fn(20, 44, pixel)
-                .save(folder.join(format!("{shot}.png")))
-                .unwrap();
+            RgbImage::from_fn(20, 44, pixel).save(folder.join(format!("{shot}.png"))).unwrap();
         }
     }
 }
@@ -140,26 +130,15 @@ impl Bench {
 
     /// The history without what the clock decides.
     fn losses(&self, name: &str) -> Vec<StepRecord> {
-        let records: Vec<StepRecord> =
-            history::read(&self.path(name).join("history.jsonl")).unwrap();
-        let timeless = |r| StepRecord {
-            images_per_second: 0.0,
-            ..r
-        };
+        let records: Vec<StepRecord> = history::read(&self.path(name).join("history.jsonl")).unwrap();
+        let timeless = |r| StepRecord { images_per_second: 0.0, ..r };
         records.into_iter().map(timeless).collect()
     }
 
     /// That two finished runs computed the same, bit for bit.
     fn assert_same(&self, a: &str, b: &str) {
-        for file in [
-            "model.safetensors",
-            "validation.jsonl",
-            "checkpoints/best.safetensors",
-        ] {
-            assert!(
-                self.read(&format!("{a}/{file}")) == self.read(&format!("{b}/{file}")),
-                "{file}"
-            );
+        for file in ["model.safetensors", "validation.jsonl", "checkpoints/best.safetensors"] {
+            assert!(self.read(&format!("{a}/{file}")) == self.read(&format!("{b}/{file}")), "{file}");
         }
         assert_eq!(self.losses(a), self.losses(b));
     }
@@ -170,12 +149,7 @@ fn a_run_leaves_everything_it_promises() {
     let bench = Bench::new();
     let mut witness = Witness::default();
     let outcome = bench.run("run", bench.config(12), &mut witness).unwrap();
-    assert_eq!(
-        outcome,
-        Outcome::Finished {
-            model: bench.path("run/model.safetensors")
-        }
-    );
+    assert_eq!(outcome, Outcome::Finished { model: bench.path("run/model.safetensors") });
     assert_eq!(witness.history(), (1..=12).collect::<Vec<_>>());
     for file in [
         "run.toml",
@@ -190,19 +164,10 @@ fn a_run_leaves_everything_it_promises() {
     ] {
         assert!(bench.path("run").join(file).exists(), "{file}");
     }
-    assert!(
-        !bench
-            .path("run/checkpoints/step-00000005.safetensors")
-            .exists(),
-        "keep_last is 2"
-    );
+    assert!(!bench.path("run/checkpoints/step-00000005.safetensors").exists(), "keep_last is 2");
     let kept = preset::read_config(&bench.path("run/run.toml")).unwrap();
-    assert_eq!(
-        (kept.model.shape.classes, kept.data.hash.unwrap().len()),
-        (6, 64)
-    );
-    let records: Vec<ValidationRecord> =
-        history::read(&bench.path("run/validation.jsonl")).unwrap();
+    assert_eq!((kept.model.shape.classes, kept.data.hash.unwrap().len()), (6, 64));
+    let records: Vec<ValidationRecord> = history::read(&bench.path("run/validation.jsonl")).unwrap();
     assert_eq!(records.iter().map(|r| r.step).collect::<Vec<_>>(), [6, 12]);
     let at_2 = records[1].by_rate.iter().find(|f| f.rate == 2.0).unwrap();
     let at_4 = records[1].by_rate.iter().find(|f| f.rate == 4.0).unwrap();
@@ -210,9 +175,7 @@ fn a_run_leaves_everything_it_promises() {
 
     // Another start in the same folder is refused, and touches nothing.
     let before = bench.read("run/model.safetensors");
-    let error = bench
-        .run("run", bench.config(12), &mut Witness::default())
-        .unwrap_err();
+    let error = bench.run("run", bench.config(12), &mut Witness::default()).unwrap_err();
     assert!(error.to_string().contains("--resume"), "{error}");
     assert!(bench.read("run/model.safetensors") == before);
 }
@@ -220,27 +183,16 @@ fn a_run_leaves_everything_it_promises() {
 #[test]
 fn stopping_and_resuming_changes_nothing() {
     let bench = Bench::new();
-    bench
-        .run("whole", bench.config(20), &mut Witness::default())
-        .unwrap();
+    bench.run("whole", bench.config(20), &mut Witness::default()).unwrap();
 
-    let mut witness = Witness {
-        stop_at: Some(10),
-        ..Witness::default()
-    };
+    let mut witness = Witness { stop_at: Some(10), ..Witness::default() };
     let outcome = bench.run("parts", bench.config(20), &mut witness).unwrap();
     assert_eq!(outcome, Outcome::Stopped { step: 10 });
-    assert!(matches!(
-        witness.events.last(),
-        Some(TrainEvent::Stopped { step: 10 })
-    ));
+    assert!(matches!(witness.events.last(), Some(TrainEvent::Stopped { step: 10 })));
     let mut witness = Witness::default();
     bench.resume("parts", &mut witness).unwrap();
     assert_eq!(witness.history(), (11..=20).collect::<Vec<_>>());
-    let Some(TrainEvent::Started {
-        step: 10, history, ..
-    }) = witness.events.first()
-    else {
+    let Some(TrainEvent::Started { step: 10, history, .. }) = witness.events.first() else {
         panic!("{:?}", witness.events.first())
     };
     assert_eq!(history.len(), 10);
@@ -250,14 +202,8 @@ fn stopping_and_resuming_changes_nothing() {
 #[test]
 fn a_stop_during_validation_is_made_good_on_resuming() {
     let bench = Bench::new();
-    bench
-        .run("whole", bench.config(9), &mut Witness::default())
-        .unwrap();
-    let mut witness = Witness {
-        stop_at: Some(6),
-        stop_in_validation: true,
-        ..Witness::default()
-    };
+    bench.run("whole", bench.config(9), &mut Witness::default()).unwrap();
+    let mut witness = Witness { stop_at: Some(6), stop_in_validation: true, ..Witness::default() };
     let outcome = bench.run("parts", bench.config(9), &mut witness).unwrap();
     assert_eq!(outcome, Outcome::Stopped { step: 6 });
     bench.resume("parts", &mut Witness::default()).unwrap();
@@ -267,13 +213,9 @@ fn a_stop_during_validation_is_made_good_on_resuming() {
 #[test]
 fn a_kill_is_like_a_stop_at_the_last_checkpoint() {
     let bench = Bench::new();
-    bench
-        .run("whole", bench.config(13), &mut Witness::default())
-        .unwrap();
+    bench.run("whole", bench.config(13), &mut Witness::default()).unwrap();
     // What a kill -9 in step 13 leaves: records beyond the last checkpoint, half a line, half a file, no model.
-    bench
-        .run("killed", bench.config(13), &mut Witness::default())
-        .unwrap();
+    bench.run("killed", bench.config(13), &mut Witness::default()).unwrap();
     let run = bench.path("killed");
     let mut steps = bench.read("killed/history.jsonl");
     steps.truncate(steps.len() - 30);
@@ -287,18 +229,8 @@ fn a_kill_is_like_a_stop_at_the_last_checkpoint() {
 
     let mut witness = Witness::default();
     bench.resume("killed", &mut witness).unwrap();
-    assert!(
-        witness
-            .notes()
-            .contains("step-00000013.safetensors is damaged"),
-        "{}",
-        witness.notes()
-    );
-    assert_eq!(
-        witness.history(),
-        [13],
-        "validation at 12 was the best, which wrote a checkpoint"
-    );
+    assert!(witness.notes().contains("step-00000013.safetensors is damaged"), "{}", witness.notes());
+    assert_eq!(witness.history(), [13], "validation at 12 was the best, which wrote a checkpoint");
     assert!(!run.join("checkpoints/.half.rain-tmp").exists());
     bench.assert_same("whole", "killed");
 }
@@ -306,12 +238,8 @@ fn a_kill_is_like_a_stop_at_the_last_checkpoint() {
 #[test]
 fn a_kill_before_the_first_checkpoint_starts_anew() {
     let bench = Bench::new();
-    bench
-        .run("whole", bench.config(4), &mut Witness::default())
-        .unwrap();
-    bench
-        .run("killed", bench.config(4), &mut Witness::default())
-        .unwrap();
+    bench.run("whole", bench.config(4), &mut Witness::default()).unwrap();
+    bench.run("killed", bench.config(4), &mut Witness::default()).unwrap();
     let run = bench.path("killed");
     std::fs::remove_dir_all(run.join("checkpoints")).unwrap();
     let mut witness = Witness::default();
@@ -323,84 +251,43 @@ fn a_kill_before_the_first_checkpoint_starts_anew() {
 #[test]
 fn an_absurd_learning_rate_stops_the_run_and_keeps_the_checkpoints() {
     let bench = Bench::new();
-    let mut witness = Witness {
-        stop_at: Some(5),
-        ..Witness::default()
-    };
+    let mut witness = Witness { stop_at: Some(5), ..Witness::default() };
     bench.run("run", bench.config(40), &mut witness).unwrap();
     let good = bench.read("run/checkpoints/step-00000005.safetensors");
 
     let mut settings = preset::read_config(&bench.path("run/run.toml")).unwrap();
     preset::set(&mut settings, "optim.lr=1e30").unwrap();
-    std::fs::write(
-        bench.path("run/run.toml"),
-        preset::to_toml(&settings).unwrap(),
-    )
-    .unwrap();
+    std::fs::write(bench.path("run/run.toml"), preset::to_toml(&settings).unwrap()).unwrap();
     let mut witness = Witness::default();
     let error = bench.resume("run", &mut witness).unwrap_err();
-    assert!(
-        witness.notes().contains("optim.lr 0.00035 → "),
-        "{}",
-        witness.notes()
-    );
-    let Error::Diverged {
-        step, checkpoint, ..
-    } = &error
-    else {
-        panic!("{error}")
-    };
+    assert!(witness.notes().contains("optim.lr 0.00035 → "), "{}", witness.notes());
+    let Error::Diverged { step, checkpoint, .. } = &error else { panic!("{error}") };
     assert!(*step > 5 && *step < 10, "{error}");
-    assert_eq!(
-        checkpoint.as_deref(),
-        Some(&*bench.path("run/checkpoints/step-00000005.safetensors"))
-    );
+    assert_eq!(checkpoint.as_deref(), Some(&*bench.path("run/checkpoints/step-00000005.safetensors")));
     assert!(bench.read("run/checkpoints/step-00000005.safetensors") == good);
 
     // The way out that the error names works.
     preset::set(&mut settings, "optim.lr=1e-4").unwrap();
     preset::set(&mut settings, "schedule.epochs=2").unwrap();
-    std::fs::write(
-        bench.path("run/run.toml"),
-        preset::to_toml(&settings).unwrap(),
-    )
-    .unwrap();
+    std::fs::write(bench.path("run/run.toml"), preset::to_toml(&settings).unwrap()).unwrap();
     bench.resume("run", &mut Witness::default()).unwrap();
 }
 
 #[test]
 fn other_images_or_another_shape_are_not_resumed() {
     let bench = Bench::new();
-    let mut witness = Witness {
-        stop_at: Some(2),
-        ..Witness::default()
-    };
+    let mut witness = Witness { stop_at: Some(2), ..Witness::default() };
     bench.run("run", bench.config(6), &mut witness).unwrap();
 
     let text = String::from_utf8(bench.read("run/run.toml")).unwrap();
-    std::fs::write(
-        bench.path("run/run.toml"),
-        text.replace("base_width = 4", "base_width = 8"),
-    )
-    .unwrap();
-    let error = bench
-        .resume("run", &mut Witness::default())
-        .unwrap_err()
-        .to_string();
+    std::fs::write(bench.path("run/run.toml"), text.replace("base_width = 4", "base_width = 8")).unwrap();
+    let error = bench.resume("run", &mut Witness::default()).unwrap_err().to_string();
     assert!(error.contains("another shape"), "{error}");
     std::fs::write(bench.path("run/run.toml"), text).unwrap();
 
-    RgbImage::new(20, 44)
-        .save(bench.path("data/00/0.png"))
-        .unwrap();
-    let error = bench
-        .resume("run", &mut Witness::default())
-        .unwrap_err()
-        .to_string();
-    assert!(
-        error.contains("not the one that this run was started with"),
-        "{error}"
-    );
+    RgbImage::new(20, 44).save(bench.path("data/00/0.png")).unwrap();
+    let error = bench.resume("run", &mut Witness::default()).unwrap_err().to_string();
+    assert!(error.contains("not the one that this run was started with"), "{error}");
 }
 
 #[test]
@@ -430,10 +317,7 @@ fn a_failed_start_leaves_no_folder() {
     let bench = Bench::new();
     let mut config = bench.config(4);
     config.data.identities = 50;
-    let error = bench
-        .run("run", config, &mut Witness::default())
-        .unwrap_err()
-        .to_string();
+    let error = bench.run("run", config, &mut Witness::default()).unwrap_err().to_string();
     assert!(error.contains("data.identities"), "{error}");
     assert!(!bench.path("run").exists());
 }
