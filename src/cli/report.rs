@@ -74,9 +74,9 @@ main{max-width:1500px;margin:0 auto;padding:32px 24px}h1{font-size:24px;margin:0
 .figure b{display:block;font-size:20px;font-variant-numeric:tabular-nums}.wide{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:10px}\
 table{border-collapse:collapse;width:100%}th{text-align:left;font-weight:600;color:var(--faint);font-size:12px}\
 th,td{padding:12px;border-bottom:1px solid var(--line);vertical-align:top}tr:last-child td{border-bottom:0}\
-figure{margin:0;width:max-content;max-width:132px;font-size:12px}figcaption{margin-top:4px;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}\
+figure{margin:0;width:max-content;max-width:148px;font-size:12px}figcaption{margin-top:4px;overflow-wrap:anywhere;font-variant-numeric:tabular-nums}\
 img{display:block;height:136px;border-radius:6px}.query img{image-rendering:pixelated}\
-.candidates{display:flex;gap:8px}.candidates figure{border:1px solid var(--line);border-radius:8px;padding:4px}\
+.candidates{display:flex;gap:8px}.candidates figure{flex:0 0 94px;border:1px solid var(--line);border-radius:8px;padding:4px}.candidates img{max-width:100%;object-fit:contain}\
 .candidates figure.yes{border-color:var(--yes);box-shadow:inset 0 0 0 1px var(--yes)}.yes b{color:var(--yes)}.no b{color:var(--no)}";
 
 fn page_html(about: &About, rows: &[Row], entries: &[GalleryEntry]) -> Result<String> {
@@ -142,7 +142,7 @@ fn candidate_html(candidate: &Candidate, image: &RgbImage, entry: &GalleryEntry)
     };
     let name = file_name(&entry.path);
     Ok(format!(
-        "<figure class=\"{class}\" title=\"{}\">{}<figcaption>#{} · {:.3}<br>{verdict}<br>person {}, camera {}</figcaption></figure>",
+        "<figure class=\"{class}\" title=\"{}\">{}<figcaption>#{} · {:.3}<br>{verdict}<br>person {}<br>camera {}</figcaption></figure>",
         escape(&name),
         img(image, &format!("Candidate {}", candidate.rank))?,
         candidate.rank,
