@@ -18,7 +18,7 @@ impl Matrix {
 
     /// Number of embeddings.
     pub fn rows(&self) -> usize {
-        if self.columns == 0 { 0 } else { self.data.len() / self.columns }
+        self.data.len().checked_div(self.columns).unwrap_or(0)
     }
 
     /// Embedding `index`.
