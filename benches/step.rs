@@ -50,7 +50,13 @@ impl Ours {
         Self {
             learner: Learner::new(model(), LossConfig::default(), OptimConfig::default()).expect("a learner"),
             f_alone: Learner::new(model(), off, OptimConfig::default()).expect("a learner"),
-            batch: Batch { x_h: x(batch), x_l: Some(x(batch)), target: None, labels: labels.clone(), triplets: triplets.clone() },
+            batch: Batch {
+                x_h: x(batch),
+                x_l: Some(x(batch)),
+                target: None,
+                labels: labels.clone(),
+                triplets: triplets.clone(),
+            },
             alone: Batch { x_h: x(batch), x_l: None, target: None, labels, triplets },
         }
     }
@@ -84,7 +90,11 @@ fn main() {
     let (batch, rounds) = (setting("RAIN_BENCH_BATCH", 8), setting("RAIN_BENCH_ROUNDS", 5));
     let python = std::env::var("RAIN_PEER_PYTHON").ok();
     let mut ours = Ours::new(batch);
-    println!("ResNet-50, 256x128, f32, batch {batch}, {} threads, {} kernels; CPU seconds", rayon::current_num_threads(), rain::nn::kernel::Isa::current().name());
+    println!(
+        "ResNet-50, 256x128, f32, batch {batch}, {} threads, {} kernels; CPU seconds",
+        rayon::current_num_threads(),
+        rain::nn::kernel::Isa::current().name()
+    );
     for what in ["forward", "train", "step"] {
         ours.once(what);
         let (mut mine, mut theirs) = (Vec::new(), Vec::new());

@@ -213,6 +213,11 @@ fn buttons(ui: &mut Ui, cx: &mut Cx<'_>) {
             if let (true, Some(job)) = (stop.clicked(), run.job) {
                 cx.wishes.push(Action::Cancel(job).into());
             }
+            if let Some(model) = &run.model
+                && plain_button(ui, ICON_DOWNLOAD_DONE, "Use the best model so far").clicked()
+            {
+                cx.wishes.push(Action::OpenModel(model.clone()).into());
+            }
             return;
         }
         if plain_button(ui, ICON_TUNE, "New run…").clicked() {

@@ -238,9 +238,7 @@ impl Observer for Console {
                 self.say(&validation_line(&record));
                 self.validation = Some(record);
             }
-            TrainEvent::Checkpoint { path, best: true } => {
-                self.say(&format!("best so far, saved as {}", path.display()));
-            }
+            TrainEvent::BestModel { model } => self.say(&format!("best so far, saved as {}", model.display())),
             TrainEvent::Checkpoint { .. }
             | TrainEvent::Samples { .. }
             | TrainEvent::Finished { .. }

@@ -128,6 +128,11 @@ pub enum TrainEvent {
         /// Whether it is the best so far by validation rank-1.
         best: bool,
     },
+    /// The model that did best so far was written: it can be searched with while the run goes on.
+    BestModel {
+        /// Its file.
+        model: PathBuf,
+    },
     /// The run is complete.
     Finished {
         /// The final model file.

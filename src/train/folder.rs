@@ -106,6 +106,11 @@ impl RunFolder {
         self.root.join("model.safetensors")
     }
 
+    /// The model that did best on the held-out identities so far.
+    pub fn best_model(&self) -> PathBuf {
+        self.root.join("model-best.safetensors")
+    }
+
     fn make_subfolders(&self) -> Result<()> {
         for path in [self.checkpoints(), self.samples()] {
             std::fs::create_dir_all(&path).map_err(|e| Error::io("create", &path, e))?;

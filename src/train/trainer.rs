@@ -318,7 +318,13 @@ impl<'a> Trainer<'a> {
             self.best_rank1 = Some(record.rank1);
         }
         self.observer.event(TrainEvent::Validation(record));
-        if best { self.checkpoint(true) } else { Ok(()) }
+        if best {
+            self.checkpoint(true)?;
+            let model = self.folder.best_model();
+            self.learner.model().save(&model, &self.card())?;
+            self.observer.event(TrainEvent::BestModel { model });
+        }
+        Ok(())
     }
 
     /// Reconstructs the fixed images.

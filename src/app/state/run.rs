@@ -66,7 +66,7 @@ pub struct Run {
     pub notes: Vec<String>,
     /// The newest checkpoint, and whether it was the best.
     pub checkpoint: Option<(PathBuf, bool)>,
-    /// The final model file.
+    /// The best model file so far, at the end the final one.
     pub model: Option<PathBuf>,
 }
 
@@ -149,6 +149,7 @@ impl Run {
             }
             TrainEvent::Samples { step, samples } => self.samples = Some((step, samples)),
             TrainEvent::Checkpoint { path, best } => self.checkpoint = Some((path, best)),
+            TrainEvent::BestModel { model } => self.model = Some(model),
             TrainEvent::Finished { model } => {
                 self.model = Some(model);
                 self.phase = Phase::Finished;
