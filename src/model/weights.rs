@@ -241,7 +241,7 @@ fn read_any(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     match &start[..read] {
         [b'P', b'K', 3, 4] => read_pth(path),
         // A pickle outside a zip archive: how PyTorch saved until 2020.
-        [0x80, 2 | 3 | 4 | 5, ..] => Err(Error::file(
+        [0x80, 2..=5, ..] => Err(Error::file(
             path,
             "is in PyTorch's format from before 2020",
             "Convert it once with Python: torch.save(torch.load(\"old.pth\", map_location=\"cpu\"), \"new.pth\")",

@@ -181,12 +181,16 @@ mod tests {
     use super::*;
 
     fn filled(folder: &Path) -> TrainForm {
-        let mut form = TrainForm::default();
-        form.data = folder.display().to_string();
-        form.run = folder.join("run-1").display().to_string();
-        (form.epochs, form.identities, form.images) = ("12".into(), "4".into(), "2".into());
-        (form.rate, form.seed) = ("0.0005".into(), "7".into());
-        form
+        TrainForm {
+            data: folder.display().to_string(),
+            run: folder.join("run-1").display().to_string(),
+            epochs: "12".into(),
+            identities: "4".into(),
+            images: "2".into(),
+            rate: "0.0005".into(),
+            seed: "7".into(),
+            ..TrainForm::default()
+        }
     }
 
     #[test]
@@ -201,7 +205,8 @@ mod tests {
     #[test]
     fn each_bad_field_is_refused_with_its_own_reason() {
         let folder = tempfile::tempdir().unwrap();
-        let cases: [(Field, fn(&mut TrainForm)); 9] = [
+        type Spoil = fn(&mut TrainForm);
+        let cases: [(Field, Spoil); 9] = [
             (Field::Data, |f| f.data.clear()),
             (Field::Data, |f| f.data = "/no/such/folder".into()),
             (Field::Weights, |f| f.weights = "/no/such/file".into()),
