@@ -244,6 +244,20 @@ mod tests {
     }
 
     #[test]
+    fn on_plain_input_candle_agrees() {
+        let t = Tape::new();
+        let logits = map(&noise(5, &[6, 4]), |x| 3.0 * x).unwrap();
+        let labels = [3i64, 0, 1, 1, 2, 0];
+        let theirs = candle_nn::loss::cross_entropy(&logits, &Tensor::new(&labels, &Device::Cpu).unwrap()).unwrap();
+        let ours = cross_entropy(&t, &Value::constant(logits.clone()), &labels, 0.0).unwrap();
+        assert!((value(&ours) - theirs.to_scalar::<f32>().unwrap() as f64).abs() < 1e-6);
+        let ones = logits.ones_like().unwrap();
+        let theirs = candle_nn::loss::binary_cross_entropy_with_logit(&logits, &ones).unwrap();
+        let ours = bce_with_logits(&t, &Value::constant(logits), 1.0).unwrap();
+        assert!((value(&ours) - theirs.to_scalar::<f32>().unwrap() as f64).abs() < 1e-6);
+    }
+
+    #[test]
     fn unlabelled_rows_count_for_nothing() {
         let t = Tape::new();
         let logits = Value::constant(noise(1, &[3, 4]));

@@ -230,6 +230,25 @@ mod tests {
     }
 
     #[test]
+    fn adamw_moves_as_candles_does() {
+        use candle_nn::Optimizer;
+        let registry = Registry::new(9, &Device::Cpu);
+        let p = registry.root().parameter("p", &[40], Init::Normal(1.0)).unwrap();
+        let theirs = candle_core::Var::from_tensor(&p.tensor().copy().unwrap()).unwrap();
+        let rule = Rule::Adam { betas: [0.9, 0.999], eps: 1e-8, decoupled: true };
+        let mut ours = Optimiser::new(rule, 0.05, registry.parameters(&[""])).unwrap();
+        let settings = candle_nn::ParamsAdamW { lr: 0.02, weight_decay: 0.05, ..Default::default() };
+        let mut peer = candle_nn::AdamW::new(vec![theirs.clone()], settings).unwrap();
+        for step in 0..5 {
+            let g = crate::nn::testing::noise(step, &[40]);
+            ours.step(&HashMap::from([(p.key(), g.clone())]), 0.02).unwrap();
+            peer.backward_step(&(theirs.as_tensor() * g).unwrap().sum_all().unwrap()).unwrap();
+        }
+        let expected: Vec<f64> = theirs.to_vec1::<f32>().unwrap().into_iter().map(f64::from).collect();
+        crate::nn::testing::close(p.tensor(), &expected, 1e-5, "p");
+    }
+
+    #[test]
     fn state_can_be_saved_and_taken_back() {
         for rule in [
             Rule::Sgd { momentum: 0.9, nesterov: false },
