@@ -87,12 +87,13 @@ impl ModelConfig {
         if self.classes == 0 {
             return refuse("The classifier has no identity to tell apart".into(), "Train on at least one identity");
         }
-        let step = 32;
+        // What the decoder's enlargements by two must add up to.
+        let step = if self.last_stride == 2 { 32 } else { 16 };
         let fits = |n: usize| (step..=2048).contains(&n) && n.is_multiple_of(step);
         if !fits(self.height) || !fits(self.width) {
             return refuse(
                 format!("The input size {}x{} (height x width) does not suit the network", self.height, self.width),
-                "Set height and width to multiples of 32, up to 2048",
+                "Set height and width to multiples of 32 (of 16 where last_stride is 1), up to 2048",
             );
         }
         Ok(())
