@@ -6,18 +6,19 @@
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
-use super::buffer::{Shared, output, tensor, with_floats};
+use super::buffer::{Shared, output, tensor, with_floats, with_floats_mut};
+use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
 
 /// Added to the variance; PyTorch's default.
 pub const EPS: f64 = 1e-5;
 
-/// The statistics of one batch, a number a channel.
+/// The statistics of one batch, `[c]` each, on x's device.
 pub struct Statistics {
     /// Mean.
-    pub mean: Vec<f32>,
+    pub mean: Tensor,
     /// Variance with `n - 1` in the denominator: what the running variance is fed with.
-    pub unbiased_variance: Vec<f32>,
+    pub unbiased_variance: Tensor,
 }
 
 /// `gamma * (x - mean) / sqrt(var + eps) + beta` over `[b,c,h,w]` with the batch's own statistics a channel, then ReLU
@@ -34,6 +35,9 @@ pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: boo
             x.tensor().dims(),
             gamma.tensor().dims()
         );
+    }
+    if let Some(gpu) = gpu(x.tensor()) {
+        return cuda::norm::batch_norm(gpu, tape, x, gamma, beta, relu);
     }
     let planes = move |channel: usize| (0..batch).map(move |b| (b * channels + channel) * plane);
     let (y, moments) = with_floats([x.tensor(), gamma.tensor(), beta.tensor()], |[x, gamma, beta]| {
@@ -61,8 +65,8 @@ pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: boo
         Ok((tensor(y, (batch, channels, h, w))?, moments))
     })?;
     let statistics = Statistics {
-        mean: moments.iter().map(|m| m.0 as f32).collect(),
-        unbiased_variance: moments.iter().map(|m| (m.1 * n / (n - 1.0)) as f32).collect(),
+        mean: tensor(moments.iter().map(|m| m.0 as f32).collect(), channels)?,
+        unbiased_variance: tensor(moments.iter().map(|m| (m.1 * n / (n - 1.0)) as f32).collect(), channels)?,
     };
     let (xt, gt, yt) = (x.tensor().clone(), gamma.tensor().clone(), y.clone());
     let value = tape.record(&[x, gamma, beta], y, move |dy, _| {
@@ -142,14 +146,19 @@ fn masked_sums(x: &[f32], y: &[f32], dy: &[f32], mean: f32, relu: bool) -> (f64,
 /// `running = 0.9 * running + 0.1 * batch`, in place.
 ///
 /// # Errors
-/// When `running` is not a CPU tensor.
-pub fn update_running(running: &Tensor, batch: &[f32]) -> Result<()> {
+/// When the two are not on one device.
+pub fn update_running(running: &Tensor, batch: &Tensor) -> Result<()> {
     const MOMENTUM: f32 = 0.1;
-    super::buffer::with_floats_mut(running, |running| {
-        for (r, b) in running.iter_mut().zip(batch) {
-            *r = (1.0 - MOMENTUM) * *r + MOMENTUM * b;
-        }
-        Ok(())
+    if let Some(gpu) = gpu(running) {
+        return cuda::norm::update_running(&*gpu, running, batch, MOMENTUM);
+    }
+    with_floats([batch], |[batch]| {
+        with_floats_mut(running, |running| {
+            for (r, b) in running.iter_mut().zip(batch) {
+                *r = (1.0 - MOMENTUM) * *r + MOMENTUM * b;
+            }
+            Ok(())
+        })
     })
 }
 
@@ -185,7 +194,8 @@ mod tests {
         let variance = values.iter().map(|v| (*v as f64 - mean).powi(2)).sum::<f64>() / 255.0;
         let one = |v: f32| Value::constant(Tensor::new(&[v], &candle_core::Device::Cpu).unwrap());
         let (y, s) = batch_norm(&Tape::new(), &Value::constant(x), &one(1.0), &one(0.0), false).unwrap();
-        assert!((s.unbiased_variance[0] as f64 / variance - 1.0).abs() < 1e-2, "{} {variance}", s.unbiased_variance[0]);
+        let ours = s.unbiased_variance.to_vec1::<f32>().unwrap()[0];
+        assert!((f64::from(ours) / variance - 1.0).abs() < 1e-2, "{ours} {variance}");
         let expected: Vec<f64> =
             values.iter().map(|v| (*v as f64 - mean) / (variance * 255.0 / 256.0 + EPS).sqrt()).collect();
         close(y.tensor(), &expected, 1e-2, "y");
@@ -194,7 +204,7 @@ mod tests {
     #[test]
     fn running_statistics_move_by_a_tenth() {
         let running = Tensor::new(&[1f32, 2.0], &candle_core::Device::Cpu).unwrap();
-        update_running(&running, &[11.0, -8.0]).unwrap();
+        update_running(&running, &tensor(vec![11.0, -8.0], 2).unwrap()).unwrap();
         close(&running, &[2.0, 1.0], 1e-6, "running");
     }
 }
