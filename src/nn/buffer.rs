@@ -141,7 +141,7 @@ pub fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]>
 /// Calls `f` with the numbers of each (contiguous, `f32`, CPU) tensor.
 ///
 /// # Errors
-/// When a tensor lies on another device; the kernels of this build run on the CPU only.
+/// When a tensor lies on another device: the ops of [`super::cuda`] do not come here.
 pub fn with_floats<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) -> Result<R>) -> Result<R> {
     let contiguous: Vec<Tensor> = tensors.iter().map(|t| t.contiguous()).collect::<Result<_>>()?;
     let guards: Vec<_> = contiguous.iter().map(Tensor::storage_and_layout).collect();
@@ -149,7 +149,7 @@ pub fn with_floats<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f
     for (slice, (storage, layout)) in slices.iter_mut().zip(&guards) {
         *slice = match &**storage {
             Storage::Cpu(cpu) => floats(cpu, layout)?,
-            _ => candle_core::bail!("this build of Rain computes on the CPU only"),
+            _ => candle_core::bail!("a kernel for the processor was given a tensor on another device"),
         };
     }
     f(slices)
@@ -194,7 +194,10 @@ pub fn assign(target: &Tensor, source: &Tensor) -> Result<()> {
     if target.dims() != source.dims() {
         candle_core::bail!("shapes {:?} and {:?} differ", target.dims(), source.dims());
     }
-    let source = source.to_dtype(candle_core::DType::F32)?;
+    let source = source.to_device(target.device())?.to_dtype(candle_core::DType::F32)?;
+    if let Some(gpu) = super::cuda::gpu(target) {
+        return super::cuda::pointwise::copy(&*gpu, &source, target);
+    }
     with_floats([&source], |[source]| {
         with_floats_mut(target, |target| {
             target.copy_from_slice(source);
