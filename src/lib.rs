@@ -11,6 +11,7 @@ pub mod device;
 pub mod engine;
 pub mod error;
 pub mod eval;
+pub mod flow;
 pub mod fs;
 pub mod gallery;
 pub mod model;
