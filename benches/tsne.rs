@@ -93,18 +93,18 @@ fn main() {
             let mut stages = Vec::new();
             let layout = project(&points, DIMS, &settings, &mut |progress| {
                 if stages.last().is_none_or(|(stage, _)| *stage != progress.stage) {
-                    stages.push((progress.stage, Instant::now()));
+                    stages.push((progress.stage, cpu_seconds()));
                 }
                 Flow::Continue
             })
             .expect("a layout");
             mine.0.push(wall.elapsed().as_secs_f64());
             mine.1.push(cpu_seconds() - cpu);
-            let ends = stages.iter().skip(1).map(|s| s.1).chain([Instant::now()]);
+            let ends = stages.iter().skip(1).map(|s| s.1).chain([cpu_seconds()]);
             for ((stage, start), end) in stages.iter().zip(ends) {
-                print!("    {} {:.2} s", stage.name(), (end - *start).as_secs_f64());
+                print!("    {} {:.2} s", stage.name(), end - start);
             }
-            println!();
+            println!("    (CPU)");
             kl = layout.divergence;
             write(&ours, layout.points.into_iter().flatten());
             if let Some(peer) = &peer {

@@ -9,8 +9,10 @@ use rustfft::{Fft, FftPlanner};
 
 use super::spline;
 
-/// Distance of the nodes once the layout is wide; the kernel varies over a distance of 1.
-const SPACING: f64 = 0.5;
+/// Distance of the nodes once the layout is wide; the kernel varies over a distance of 1. On 10,000 clustered points the
+/// divergence ends at 0.59 with nodes 0.5 apart, 0.546 with 0.35 and 0.520 with 0.25: noise in the forces costs more than
+/// the transforms do.
+const SPACING: f64 = 0.25;
 /// The least number of node distances across the layout.
 const INTERVALS: f64 = 60.0;
 /// The longest transform, which bounds memory whatever the layout does.

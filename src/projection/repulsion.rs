@@ -4,8 +4,8 @@
 //! points make together: one scalar field gives the forces and the normaliser Z. Its value and gradient are read off a
 //! regular grid through cubic B-splines: spread each point onto 4 x 4 nodes, convolve with the kernel by FFT, read
 //! 4 x 4 nodes back. The blur of both spline steps is divided out of the kernel's spectrum, which makes the potential an
-//! interpolant of K accurate to the fourth order of the node distance. FIt-SNE interpolates four fields by parabolas
-//! on three times as many nodes; one smooth field takes a third of the transforms, on a smaller grid.
+//! interpolant of K accurate to the fourth order of the node distance. FIt-SNE, which openTSNE follows, interpolates four
+//! fields by parabolas; one smooth field takes a third of the transforms, so the nodes may lie closer for less.
 
 use rayon::prelude::*;
 

@@ -94,19 +94,21 @@ fn a_stop_is_heard_in_every_stage() {
     let (features, _) = clustered(4000, 200, 6);
     for stage in [Stage::Pca, Stage::Neighbours, Stage::EarlyExaggeration, Stage::Optimisation] {
         for later in [0, 1, 5] {
-            let (mut calls, mut since, mut longest) = (0, Instant::now(), Duration::ZERO);
+            let (mut calls, mut since, mut waits) = (0, Instant::now(), Vec::new());
             let mut stopped = false;
             let result = project(&features, 200, &short(), &mut |p: &Progress| {
                 assert!(!stopped, "called again after the stop");
-                longest = longest.max(since.elapsed());
+                waits.push(since.elapsed());
                 since = Instant::now();
                 calls += usize::from(p.stage == stage);
                 stopped = calls > later;
                 if stopped { Flow::Stop } else { Flow::Continue }
             });
             assert!(matches!(result, Err(Error::Cancelled)), "{stage:?}: {result:?}");
-            // It takes far less; tests share their processors.
-            assert!(longest < Duration::from_secs(2), "{stage:?}: {longest:?} between two calls");
+            // The median: tests share their processors, and one wait may be another's work.
+            waits.sort_unstable();
+            let usual = waits[waits.len() / 2];
+            assert!(usual < Duration::from_millis(100), "{stage:?}: {usual:?} between two calls");
         }
     }
 }

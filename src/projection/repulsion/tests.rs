@@ -66,7 +66,7 @@ fn pairs_worked_by_hand() {
 fn all_pairs_agree_with_the_definition() {
     for n in [1, 2, 15, 16, 17, 700] {
         let (force, z) = errors(true, &layout(n, 10.0, 1));
-        assert!((n == 1 || force < 1e-5) && (n == 1 || z < 1e-6), "{n}: {force} {z}");
+        assert!(n == 1 || force < 1e-5 && z < 1e-5, "{n}: {force} {z}");
     }
 }
 
@@ -75,7 +75,7 @@ fn interpolation_agrees_with_the_definition_at_every_scale() {
     // From the first iteration's thousandth to a wide map, and one wider than the longest transform covers at full
     // density, where the nodes lie 1.1 apart.
     for (span, bound) in
-        [(1e-3, 1e-3), (0.1, 1e-3), (2.0, 1e-3), (20.0, 1e-3), (60.0, 3e-3), (200.0, 2e-2), (2200.0, 0.4)]
+        [(1e-3, 1e-4), (0.1, 1e-4), (2.0, 1e-4), (20.0, 1e-3), (60.0, 2e-3), (200.0, 1e-2), (2200.0, 0.4)]
     {
         let (force, z) = errors(false, &layout(1500, span, 2));
         println!("span {span}: force {force:.1e} Z {z:.1e}");
