@@ -19,3 +19,10 @@ pub mod nn;
 pub mod train;
 
 pub use error::{Error, Result};
+
+// The ops' tests are shared with tests/cuda.rs, which sees this crate from outside.
+#[cfg(test)]
+extern crate self as rain;
+#[cfg(test)]
+#[path = "../tests/ops/mod.rs"]
+mod ops;

@@ -1,9 +1,10 @@
 //! ReLU and its kin, and the sum that closes a residual block. ReLU'(0) is 0, as in PyTorch (Candle says 1).
 
-use candle_core::{Result, Tensor, bail};
+use candle_core::{DType, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::buffer::{output, tensor, with_floats};
+use super::cuda::{gpu, pointwise};
 use super::tape::{Tape, Value};
 
 /// Elements that one thread takes at a time.
@@ -41,8 +42,11 @@ pub(super) fn map(a: &Tensor, f: impl Fn(f32) -> f32 + Sync) -> Result<Tensor> {
 /// max(x, 0).
 ///
 /// # Errors
-/// When the tensor is not on the CPU; so for all ops here.
+/// When the device is out of memory; so for all ops here.
 pub fn relu(tape: &Tape, x: &Value) -> Result<Value> {
+    if let Some(gpu) = gpu(x.tensor()) {
+        return pointwise::relu(gpu, tape, x);
+    }
     let y = map(x.tensor(), |x| x.max(0.0))?;
     let kept = y.clone();
     Ok(tape.record(&[x], y, move |dy, _| Ok(vec![Some(zip_map(&kept, &dy, |y, d| if y > 0.0 { d } else { 0.0 })?)])))
@@ -53,6 +57,9 @@ pub fn relu(tape: &Tape, x: &Value) -> Result<Value> {
 /// # Errors
 /// See [`relu`].
 pub fn leaky_relu(tape: &Tape, x: &Value, slope: f32) -> Result<Value> {
+    if let Some(gpu) = gpu(x.tensor()) {
+        return pointwise::leaky_relu(gpu, tape, x, slope);
+    }
     let y = map(x.tensor(), |x| if x > 0.0 { x } else { slope * x })?;
     let kept = x.tensor().clone();
     Ok(tape
@@ -64,8 +71,19 @@ pub fn leaky_relu(tape: &Tape, x: &Value, slope: f32) -> Result<Value> {
 /// # Errors
 /// When the shapes differ.
 pub fn add(tape: &Tape, a: &Value, b: &Value) -> Result<Value> {
-    let y = zip_map(a.tensor(), b.tensor(), |a, b| a + b)?;
+    let y = sum(a.tensor(), b.tensor())?;
     Ok(tape.record(&[a, b], y, |dy, _| Ok(vec![Some(dy.clone()), Some(dy)])))
+}
+
+/// a + b, without a gradient.
+///
+/// # Errors
+/// When the shapes differ.
+pub fn sum(a: &Tensor, b: &Tensor) -> Result<Tensor> {
+    match gpu(a) {
+        Some(gpu) => pointwise::sum(&*gpu, a, b),
+        None => zip_map(a, b, |a, b| a + b),
+    }
 }
 
 /// max(a + b, 0): how a residual block ends.
@@ -73,6 +91,9 @@ pub fn add(tape: &Tape, a: &Value, b: &Value) -> Result<Value> {
 /// # Errors
 /// When the shapes differ.
 pub fn add_relu(tape: &Tape, a: &Value, b: &Value) -> Result<Value> {
+    if let Some(gpu) = gpu(a.tensor()) {
+        return pointwise::add_relu(gpu, tape, a, b);
+    }
     let y = zip_map(a.tensor(), b.tensor(), |a, b| (a + b).max(0.0))?;
     let kept = y.clone();
     Ok(tape.record(&[a, b], y, move |dy, _| {
@@ -86,7 +107,31 @@ pub fn add_relu(tape: &Tape, a: &Value, b: &Value) -> Result<Value> {
 /// # Errors
 /// See [`relu`].
 pub fn reverse_gradient(tape: &Tape, x: &Value, factor: f32) -> Result<Value> {
-    Ok(tape.record(&[x], x.tensor().clone(), move |dy, _| Ok(vec![Some(map(&dy, |d| -factor * d)?)])))
+    Ok(tape.record(&[x], x.tensor().clone(), move |dy, _| {
+        let dx = match gpu(&dy) {
+            Some(gpu) => pointwise::scale(&*gpu, &dy, -factor)?,
+            None => map(&dy, |d| -factor * d)?,
+        };
+        Ok(vec![Some(dx)])
+    }))
+}
+
+/// x as `dtype`, its gradient as x. How a master weight takes part in a pass of `bf16`.
+///
+/// # Errors
+/// When the device does not know the dtype.
+pub fn cast(tape: &Tape, x: &Value, dtype: DType) -> Result<Value> {
+    fn to(x: &Tensor, dtype: DType) -> Result<Tensor> {
+        match gpu(x) {
+            Some(gpu) => pointwise::cast(&*gpu, x, dtype),
+            None => x.to_dtype(dtype),
+        }
+    }
+    let own = x.tensor().dtype();
+    if own == dtype {
+        return Ok(x.clone());
+    }
+    Ok(tape.record(&[x], to(x.tensor(), dtype)?, move |dy, _| Ok(vec![Some(to(&dy, own)?)])))
 }
 
 /// Weighted sum of scalars: Eq. 7.
@@ -94,11 +139,21 @@ pub fn reverse_gradient(tape: &Tape, x: &Value, factor: f32) -> Result<Value> {
 /// # Errors
 /// When a term is not a scalar.
 pub fn weighted_sum(tape: &Tape, terms: &[(f64, Value)]) -> Result<Value> {
-    let mut total = 0.0;
-    for (weight, term) in terms {
-        total += weight * f64::from(term.tensor().to_scalar::<f32>()?);
-    }
-    let sum = Tensor::new(total as f32, &candle_core::Device::Cpu)?;
+    let sum = match terms.first().map(|(_, term)| gpu(term.tensor())) {
+        // The terms stay on the device: reading one would wait for it.
+        Some(Some(gpu)) => {
+            let parts = terms.iter().map(|(weight, term)| pointwise::scale(&*gpu, term.tensor(), *weight as f32));
+            let parts: Vec<Tensor> = parts.collect::<Result<_>>()?;
+            parts[1..].iter().try_fold(parts[0].clone(), |sum, part| pointwise::sum(&*gpu, &sum, part))?
+        }
+        _ => {
+            let mut total = 0.0;
+            for (weight, term) in terms {
+                total += weight * f64::from(term.tensor().to_scalar::<f32>()?);
+            }
+            Tensor::new(total as f32, &candle_core::Device::Cpu)?
+        }
+    };
     let weights: Vec<f64> = terms.iter().map(|t| t.0).collect();
     let inputs: Vec<&Value> = terms.iter().map(|t| &t.1).collect();
     Ok(tape.record(&inputs, sum, move |dy, _| weights.iter().map(|w| Ok(Some(dy.affine(*w, 0.0)?))).collect()))

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Storage, Tensor};
 
@@ -41,6 +42,52 @@ impl DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: as for `deref`, and the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// Working memory that is kept for the next op instead of being given back and zeroed anew: fresh pages cost a sixth of a
+/// small convolution. What is in it at first is not said.
+pub struct Scratch(Aligned);
+
+/// Buffers kept, largest last; more than a convolution uses at once would only cost memory.
+static KEPT: Mutex<Vec<Aligned>> = Mutex::new(Vec::new());
+const KEEP: usize = 3;
+
+impl Scratch {
+    /// At least `len` numbers.
+    pub fn take(len: usize) -> Self {
+        let fits = {
+            let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = kept.iter().position(|b| b.len >= len);
+            found.map(|i| kept.remove(i))
+        };
+        Self(fits.unwrap_or_else(|| Aligned::zeros(len)))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let buffer = std::mem::replace(&mut self.0, Aligned::zeros(0));
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = kept.partition_point(|b| b.len < buffer.len);
+        kept.insert(place, buffer);
+        if kept.len() > KEEP {
+            // The smallest is the cheapest to make again.
+            kept.remove(0);
+        }
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
     }
 }
 
@@ -94,7 +141,7 @@ pub fn floats<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]>
 /// Calls `f` with the numbers of each (contiguous, `f32`, CPU) tensor.
 ///
 /// # Errors
-/// When a tensor lies on another device; the kernels of this build run on the CPU only.
+/// When a tensor lies on another device: the ops of [`super::cuda`] do not come here.
 pub fn with_floats<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f32]; N]) -> Result<R>) -> Result<R> {
     let contiguous: Vec<Tensor> = tensors.iter().map(|t| t.contiguous()).collect::<Result<_>>()?;
     let guards: Vec<_> = contiguous.iter().map(Tensor::storage_and_layout).collect();
@@ -102,7 +149,7 @@ pub fn with_floats<const N: usize, R>(tensors: [&Tensor; N], f: impl FnOnce([&[f
     for (slice, (storage, layout)) in slices.iter_mut().zip(&guards) {
         *slice = match &**storage {
             Storage::Cpu(cpu) => floats(cpu, layout)?,
-            _ => candle_core::bail!("this build of Rain computes on the CPU only"),
+            _ => candle_core::bail!("a kernel for the processor was given a tensor on another device"),
         };
     }
     f(slices)
@@ -147,7 +194,10 @@ pub fn assign(target: &Tensor, source: &Tensor) -> Result<()> {
     if target.dims() != source.dims() {
         candle_core::bail!("shapes {:?} and {:?} differ", target.dims(), source.dims());
     }
-    let source = source.to_dtype(candle_core::DType::F32)?;
+    let source = source.to_device(target.device())?.to_dtype(candle_core::DType::F32)?;
+    if let Some(gpu) = super::cuda::gpu(target) {
+        return super::cuda::pointwise::copy(&*gpu, &source, target);
+    }
     with_floats([&source], |[source]| {
         with_floats_mut(target, |target| {
             target.copy_from_slice(source);

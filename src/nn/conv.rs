@@ -17,8 +17,9 @@ mod weight;
 use candle_core::{Result, Tensor, bail};
 
 use self::gather::Gather;
-use self::product::{Columns, Finish, Product};
-use super::buffer::{output, tensor, with_floats};
+use self::product::{Finish, Product};
+use super::buffer::{Scratch, output, tensor, with_floats};
+use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
 
 /// The sizes of one convolution: square kernel, equal stride and padding in both directions.
@@ -71,11 +72,11 @@ impl Shape {
         (self.width + 2 * self.padding - self.kernel) / self.stride + 1
     }
 
-    fn taps(&self) -> usize {
+    pub(super) fn taps(&self) -> usize {
         self.inputs * self.kernel * self.kernel
     }
 
-    fn y(&self) -> [usize; 4] {
+    pub(super) fn y(&self) -> [usize; 4] {
         [self.batch, self.outputs, self.out_height(), self.out_width()]
     }
 }
@@ -97,6 +98,9 @@ pub fn conv2d(tape: &Tape, x: &Value, w: &Value, stride: usize, padding: usize) 
 /// When the shapes do not fit.
 pub fn conv2d_bias(tape: &Tape, x: &Value, w: &Value, bias: &Value, stride: usize, padding: usize) -> Result<Value> {
     let shape = Shape::new(x.tensor(), w.tensor(), stride, padding)?;
+    if let Some(gpu) = gpu(x.tensor()) {
+        return cuda::conv::conv2d_bias(gpu, tape, x, w, bias, shape);
+    }
     let shift: Vec<f32> = bias.tensor().to_vec1()?;
     let y = forward(x.tensor(), w.tensor(), &shape, &Folded { shift: Some(&shift), ..Folded::default() })?;
     let (xt, wt) = (x.tensor().clone(), w.tensor().clone());
@@ -126,11 +130,22 @@ pub struct Folded<'a> {
     pub relu: bool,
 }
 
-/// y = finish(x * w), without a gradient.
+impl Folded<'_> {
+    fn is_nothing(&self) -> bool {
+        self.scale.is_none() && self.shift.is_none() && self.shortcut.is_none() && !self.relu
+    }
+}
+
+/// y = finish(x * w), without a gradient. On a GPU there is no finish here: [`super::layer`] folds there in a pass of its own.
 ///
 /// # Errors
 /// When the shapes do not fit.
 pub fn forward(x: &Tensor, w: &Tensor, shape: &Shape, folded: &Folded) -> Result<Tensor> {
+    match gpu(x) {
+        Some(gpu) if folded.is_nothing() => return cuda::conv::forward(&*gpu, x, w, shape),
+        Some(_) => bail!("a folded convolution is the processor's alone"),
+        None => {}
+    }
     let compute = |x: &[f32], w: &[f32], shortcut: Option<&[f32]>| {
         let gather = Gather::forward(shape, x)?;
         let plane = shape.out_height() * shape.out_width();
@@ -145,7 +160,6 @@ pub fn forward(x: &Tensor, w: &Tensor, shape: &Shape, folded: &Folded) -> Result
             rows: shape.outputs,
             scale: folded.scale,
             plane,
-            columns: Columns::dense(shape.batch, shape.outputs, plane),
             finish: Finish { shift: folded.shift, shortcut, relu: folded.relu },
         }
         .compute(&mut y);
@@ -161,28 +175,37 @@ pub fn forward(x: &Tensor, w: &Tensor, shape: &Shape, folded: &Folded) -> Result
 /// stride-1 convolution of dy.
 ///
 /// # Errors
-/// When a tensor is not on the CPU.
+/// When the shapes do not fit.
 pub fn input_gradient(dy: &Tensor, w: &Tensor, shape: &Shape) -> Result<Tensor> {
-    let (plane, k2) = (shape.height * shape.width, shape.kernel * shape.kernel);
+    if let Some(gpu) = gpu(dy) {
+        return cuda::conv::input_gradient(&*gpu, dy, w, shape);
+    }
+    let k2 = shape.kernel * shape.kernel;
     with_floats([dy, w], |[dy, w]| {
-        let mut dx = output(shape.batch * shape.inputs * plane);
+        let mut dx = output(shape.batch * shape.inputs * shape.height * shape.width);
         for phase in gather::phases(shape) {
             let gather = Gather::backward(shape, dy, &phase)?;
             let weights: Vec<u32> = (0..shape.outputs)
                 .flat_map(|o| phase.taps.iter().map(move |t| (o * shape.inputs * k2 + t.index) as u32))
                 .collect();
-            Product {
+            let (height, width) = phase.size(shape);
+            let product = Product {
                 gather: &gather,
                 a: w,
                 a_row: k2,
                 a_columns: &weights,
                 rows: shape.inputs,
                 scale: None,
-                plane,
-                columns: Columns::phase(shape, &phase),
+                plane: height * width,
                 finish: Finish::default(),
+            };
+            if shape.stride == 1 {
+                product.compute(&mut dx);
+            } else {
+                let mut part = Scratch::take(shape.batch * shape.inputs * height * width);
+                product.compute(&mut part);
+                phase.spread(shape, &part, &mut dx);
             }
-            .compute(&mut dx);
         }
         tensor(dx, &[shape.batch, shape.inputs, shape.height, shape.width][..])
     })
@@ -191,8 +214,11 @@ pub fn input_gradient(dy: &Tensor, w: &Tensor, shape: &Shape) -> Result<Tensor> 
 /// dw `[co,ci,k,k]` from x and dy.
 ///
 /// # Errors
-/// When a tensor is not on the CPU.
+/// When the shapes do not fit.
 pub fn weight_gradient(x: &Tensor, dy: &Tensor, shape: &Shape) -> Result<Tensor> {
+    if let Some(gpu) = gpu(x) {
+        return cuda::conv::weight_gradient(&*gpu, x, dy, shape);
+    }
     with_floats([x, dy], |[x, dy]| {
         let gather = Gather::forward(shape, x)?;
         let mut dw = output(shape.outputs * shape.taps());

@@ -2,9 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use super::activation::{add, add_relu};
+use super::activation::cast;
 use super::conv::{Folded, Shape, conv2d, conv2d_bias, forward};
-use super::norm::{EPS, batch_norm, update_running};
+use super::cuda::{self, gpu, pointwise::Fold};
+use super::norm::{EPS, batch_norm, batch_norm_onto, update_running};
 use super::parameter::{Init, Parameter, Scope};
 use super::tape::{Tape, Value};
 
@@ -82,26 +83,22 @@ impl ConvBn {
             return self.folded(x, finish);
         }
         let tape = &pass.tape;
-        let y = conv2d(tape, x, &self.weight.leaf(tape), self.stride, self.padding)?;
-        let relu = matches!(finish, Finish::Relu);
-        let (y, batch) = batch_norm(tape, &y, &self.gamma.leaf(tape), &self.beta.leaf(tape), relu)?;
+        let weight = cast(tape, &self.weight.leaf(tape), x.tensor().dtype())?;
+        let y = conv2d(tape, x, &weight, self.stride, self.padding)?;
+        let (gamma, beta) = (self.gamma.leaf(tape), self.beta.leaf(tape));
+        let (y, batch) = match finish {
+            Finish::Plain => batch_norm(tape, &y, &gamma, &beta, false)?,
+            Finish::Relu => batch_norm(tape, &y, &gamma, &beta, true)?,
+            Finish::Add(shortcut) => batch_norm_onto(tape, &y, &gamma, &beta, shortcut, false)?,
+            Finish::AddRelu(shortcut) => batch_norm_onto(tape, &y, &gamma, &beta, shortcut, true)?,
+        };
         update_running(&self.running_mean, &batch.mean)?;
         update_running(&self.running_var, &batch.unbiased_variance)?;
-        match finish {
-            Finish::Plain | Finish::Relu => Ok(y),
-            Finish::Add(shortcut) => add(tape, &y, shortcut),
-            Finish::AddRelu(shortcut) => add_relu(tape, &y, shortcut),
-        }
+        Ok(y)
     }
 
     /// The same with running statistics: one pass, `w * gamma / sigma` and `beta - mean * gamma / sigma`.
     fn folded(&self, x: &Value, finish: Finish) -> Result<Value> {
-        let [gamma, beta, mean, var] = [self.gamma.tensor(), self.beta.tensor(), &self.running_mean, &self.running_var]
-            .map(|t| t.to_vec1::<f32>());
-        let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
-        let scale: Vec<f32> =
-            gamma.iter().zip(&var).map(|(g, v)| (f64::from(*g) / (f64::from(*v) + EPS).sqrt()) as f32).collect();
-        let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
         let (shortcut, relu) = match finish {
             Finish::Plain => (None, false),
             Finish::Relu => (None, true),
@@ -109,6 +106,19 @@ impl ConvBn {
             Finish::AddRelu(shortcut) => (Some(shortcut.tensor()), true),
         };
         let shape = Shape::new(x.tensor(), self.weight.tensor(), self.stride, self.padding)?;
+        if let Some(gpu) = gpu(x.tensor()) {
+            let y = cuda::conv::forward(&*gpu, x.tensor(), self.weight.tensor(), &shape)?;
+            let (gamma, beta) = (self.gamma.tensor(), self.beta.tensor());
+            let (mean, variance) = (&self.running_mean, &self.running_var);
+            cuda::pointwise::fold(&*gpu, &y, &Fold { gamma, beta, mean, variance, shortcut, relu })?;
+            return Ok(Value::constant(y));
+        }
+        let [gamma, beta, mean, var] = [self.gamma.tensor(), self.beta.tensor(), &self.running_mean, &self.running_var]
+            .map(|t| t.to_vec1::<f32>());
+        let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
+        let scale: Vec<f32> =
+            gamma.iter().zip(&var).map(|(g, v)| (f64::from(*g) / (f64::from(*v) + EPS).sqrt()) as f32).collect();
+        let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
         let folded = Folded { scale: Some(&scale), shift: Some(&shift), shortcut, relu };
         Ok(Value::constant(forward(x.tensor(), self.weight.tensor(), &shape, &folded)?))
     }
@@ -142,6 +152,7 @@ impl Conv {
     pub fn forward(&self, pass: &Pass, x: &Value, fixed: bool) -> Result<Value> {
         let [weight, bias] = [&self.weight, &self.bias]
             .map(|p| if fixed { Value::constant(p.tensor().clone()) } else { pass.parameter(p) });
+        let weight = cast(&pass.tape, &weight, x.tensor().dtype())?;
         let padding = self.weight.tensor().dim(2)? / 2;
         conv2d_bias(&pass.tape, x, &weight, &bias, self.stride, padding)
     }

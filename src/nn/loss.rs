@@ -4,6 +4,7 @@ use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::buffer::{tensor, with_floats};
+use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
 
 /// An op that has already worked out its scalar and the gradient of its one input.
@@ -40,8 +41,11 @@ fn mean_of(tape: &Tape, input: &Value, f: impl Fn(f64) -> (f64, f64)) -> Result<
 /// Candle's is not a number at logit 20.
 ///
 /// # Errors
-/// When the tensor is not on the CPU; so for all ops here.
+/// When the device is out of memory; so for all ops here.
 pub fn bce_with_logits(tape: &Tape, logits: &Value, target: f64) -> Result<Value> {
+    if let Some(gpu) = gpu(logits.tensor()) {
+        return cuda::loss::bce_with_logits(gpu, tape, logits, target);
+    }
     mean_of(tape, logits, |z| {
         let small = (-z.abs()).exp();
         let sigmoid = if z >= 0.0 { 1.0 / (1.0 + small) } else { small / (1.0 + small) };
@@ -54,6 +58,9 @@ pub fn bce_with_logits(tape: &Tape, logits: &Value, target: f64) -> Result<Value
 /// # Errors
 /// See [`bce_with_logits`].
 pub fn squared_error(tape: &Tape, z: &Value, target: f64) -> Result<Value> {
+    if let Some(gpu) = gpu(z.tensor()) {
+        return cuda::loss::squared_error(gpu, tape, z, target);
+    }
     mean_of(tape, z, |z| ((z - target).powi(2), 2.0 * (z - target)))
 }
 
@@ -64,6 +71,9 @@ pub fn squared_error(tape: &Tape, z: &Value, target: f64) -> Result<Value> {
 pub fn l1(tape: &Tape, x: &Value, target: &Tensor) -> Result<Value> {
     if x.tensor().dims() != target.dims() {
         bail!("l1: {:?} against {:?}", x.tensor().dims(), target.dims());
+    }
+    if let Some(gpu) = gpu(x.tensor()) {
+        return cuda::loss::l1(gpu, tape, x, target);
     }
     let (sum, gradient) = with_floats([x.tensor(), target], |[x, t]| {
         const CHUNK: usize = 1 << 14;
@@ -105,7 +115,11 @@ pub fn cross_entropy(tape: &Tape, logits: &Value, labels: &[i64], smoothing: f64
     if labels.len() != n || labels.iter().any(|y| *y >= k as i64) {
         bail!("cross-entropy: {n} rows of {k} classes against labels {labels:?}");
     }
-    let labelled = labels.iter().filter(|y| **y >= 0).count().max(1) as f64;
+    let labelled = labels.iter().filter(|y| **y >= 0).count().max(1);
+    if let Some(gpu) = gpu(logits.tensor()) {
+        return cuda::loss::cross_entropy(gpu, tape, logits, labels, labelled, smoothing);
+    }
+    let labelled = labelled as f64;
     let (sum, gradient) = with_floats([logits.tensor()], |[logits]| {
         let (mut sum, mut gradient) = (0.0, vec![0f32; logits.len()]);
         for ((row, gradient), label) in logits.chunks_exact(k).zip(gradient.chunks_exact_mut(k)).zip(labels) {
@@ -141,6 +155,10 @@ pub fn triplet(tape: &Tape, v: &Value, triplets: &[(u32, u32, u32)], margin: f64
     if triplets.iter().any(|(a, p, q)| [a, p, q].into_iter().any(|i| *i as usize >= n)) {
         bail!("triplet: a row beyond {n} is named");
     }
+    if let Some(gpu) = gpu(v.tensor()) {
+        let triplets = cuda::loss::given(&*gpu, triplets)?;
+        return cuda::loss::triplet(gpu, tape, v, &triplets, margin);
+    }
     let count = triplets.len().max(1) as f64;
     let (sum, gradient) = with_floats([v.tensor()], |[v]| {
         let row = |i: u32| &v[i as usize * d..][..d];
@@ -163,6 +181,21 @@ pub fn triplet(tape: &Tape, v: &Value, triplets: &[(u32, u32, u32)], margin: f64
         Ok((sum, gradient))
     })?;
     scalar(tape, v, sum, gradient)
+}
+
+/// [`triplet`] over the [`hardest_triplets`] of `v [n,d]`.
+///
+/// # Errors
+/// When `labels` has another length.
+pub fn hardest_triplet(tape: &Tape, v: &Value, labels: &[i64], margin: f64) -> Result<Value> {
+    match gpu(v.tensor()) {
+        // Both on the device: their names never come to the host.
+        Some(gpu) => {
+            let triplets = cuda::loss::hardest(&*gpu, v.tensor(), labels)?;
+            cuda::loss::triplet(gpu, tape, v, &triplets, margin)
+        }
+        None => triplet(tape, v, &hardest_triplets(v.tensor(), labels)?, margin),
+    }
 }
 
 /// For each labelled row of `v [n,d]` the farthest other row of its label (itself where there is none) and the nearest row of another;

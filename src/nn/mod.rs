@@ -1,10 +1,11 @@
 //! The compute layer: every op of RAIN with a correct gradient, over Candle's tensors.
 //!
-//! [`tape`] differentiates; [`conv`] and the files beside it are the ops; [`kernel`] is the processor's part.
+//! [`tape`] differentiates; [`conv`] and the files beside it are the ops; [`kernel`] is the processor's part, [`cuda`] the GPU's.
 
 pub mod activation;
 pub mod buffer;
 pub mod conv;
+pub mod cuda;
 pub mod kernel;
 pub mod layer;
 pub mod linear;

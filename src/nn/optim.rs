@@ -7,6 +7,7 @@ use candle_core::{Device, Result, Tensor, bail};
 use rayon::prelude::*;
 
 use super::buffer::{with_floats, with_floats_mut};
+use super::cuda::{self, gpu};
 use super::parameter::Parameter;
 
 /// An update rule with its constants.
@@ -70,12 +71,16 @@ impl Optimiser {
     /// One update at learning rate `lr`. A parameter without a gradient stays where it is, as in PyTorch.
     ///
     /// # Errors
-    /// When a tensor is not on the CPU.
+    /// When a tensor is not where its parameter is.
     pub fn step(&mut self, gradients: &HashMap<usize, Tensor>, lr: f64) -> Result<()> {
         self.steps += 1;
         for (name, parameter) in &self.parameters {
             let Some(gradient) = gradients.get(&parameter.key()) else { continue };
             let state = &self.state[name];
+            if let Some(gpu) = gpu(parameter.tensor()) {
+                self.step_on(&*gpu, gradient, parameter.tensor(), state, lr)?;
+                continue;
+            }
             with_floats([gradient], |[g]| {
                 with_floats_mut(parameter.tensor(), |p| {
                     with_floats_mut(&state[0], |first| match (self.rule, state.get(1)) {
@@ -95,6 +100,22 @@ impl Optimiser {
             })?;
         }
         Ok(())
+    }
+
+    /// The same on a GPU.
+    fn step_on(&self, gpu: &dyn cuda::Gpu, g: &Tensor, p: &Tensor, state: &[Tensor], lr: f64) -> Result<()> {
+        match (self.rule, state) {
+            (Rule::Sgd { momentum, nesterov }, [momenta]) => {
+                cuda::optim::sgd(gpu, g, p, momenta, &cuda::optim::Sgd { lr, momentum, nesterov, decay: self.weight_decay })
+            }
+            (Rule::Adam { betas, eps, decoupled }, [first, second]) => {
+                let c = Adam { lr, betas, eps, decoupled, decay: self.weight_decay, steps: self.steps };
+                let (step, root) = c.corrections();
+                let (decay, shrink) = c.decays();
+                cuda::optim::adam(gpu, g, p, [first, second], &cuda::optim::Adam { step, root, betas, eps, decay, shrink })
+            }
+            _ => bail!("an optimiser without its state"),
+        }
     }
 
     /// The state under names of its own: `<parameter>.<slot>` and `steps`.
@@ -166,13 +187,24 @@ struct Adam {
     steps: u64,
 }
 
+impl Adam {
+    /// Learning rate and root of the second moment, both rid of the zeros that the moments started from.
+    fn corrections(&self) -> (f64, f64) {
+        let t = self.steps.min(i32::MAX as u64) as i32;
+        (self.lr / (1.0 - self.betas[0].powi(t)), (1.0 - self.betas[1].powi(t)).sqrt())
+    }
+
+    /// What weight decay adds to the gradient as a share of the parameter, and what it leaves of the parameter.
+    fn decays(&self) -> (f64, f64) {
+        if self.decoupled { (0.0, 1.0 - self.lr * self.decay) } else { (self.decay, 1.0) }
+    }
+}
+
 /// m, v: moving averages of g and g^2; p -= lr * (m / (1 - b1^t)) / (sqrt(v / (1 - b2^t)) + eps).
 fn adam(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], c: Adam) {
-    let t = c.steps.min(i32::MAX as u64) as i32;
     let [b1, b2] = c.betas;
-    let step = (c.lr / (1.0 - b1.powi(t))) as f32;
-    let root = (1.0 - b2.powi(t)).sqrt() as f32;
-    let (l2, shrink) = if c.decoupled { (0.0, (1.0 - c.lr * c.decay) as f32) } else { (c.decay as f32, 1.0) };
+    let ((step, root), (l2, shrink)) = (c.corrections(), c.decays());
+    let (step, root, l2, shrink) = (step as f32, root as f32, l2 as f32, shrink as f32);
     let (b1, b2, c1, c2, eps) = (b1 as f32, b2 as f32, (1.0 - b1) as f32, (1.0 - b2) as f32, c.eps as f32);
     let chunks =
         p.par_chunks_mut(CHUNK).zip(g.par_chunks(CHUNK)).zip(m.par_chunks_mut(CHUNK)).zip(v.par_chunks_mut(CHUNK));

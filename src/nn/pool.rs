@@ -6,6 +6,7 @@ use candle_core::{Result, bail};
 use rayon::prelude::*;
 
 use super::buffer::{output, tensor, with_floats};
+use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
 
 /// How the 3x3/2 window meets the border.
@@ -42,6 +43,9 @@ pub fn max_pool(tape: &Tape, x: &Value, border: Border) -> Result<Value> {
     let (batch, channels, h, w) = x.tensor().dims4()?;
     if h == 0 || w == 0 {
         bail!("max-pool of an empty map");
+    }
+    if let Some(gpu) = gpu(x.tensor()) {
+        return cuda::pool::max_pool(gpu, tape, x, border);
     }
     let (oh, ow) = (border.size(h), border.size(w));
     let (y, winners) = with_floats([x.tensor()], |[x]| {
@@ -94,6 +98,9 @@ pub fn global_average(tape: &Tape, x: &Value) -> Result<Value> {
     let plane = h * w;
     if plane == 0 {
         bail!("average of an empty map");
+    }
+    if let Some(gpu) = gpu(x.tensor()) {
+        return cuda::pool::global_average(gpu, tape, x);
     }
     let y = with_floats([x.tensor()], |[x]| {
         let means = x.chunks_exact(plane).map(|p| (p.iter().map(|v| *v as f64).sum::<f64>() / plane as f64) as f32);

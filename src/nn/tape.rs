@@ -101,7 +101,7 @@ impl Tape {
             for (input, part) in node.inputs.iter().zip(backward(gradient, &needed)?) {
                 if let (Some(input), Some(part)) = (*input, part) {
                     gradients[input] = Some(match gradients[input].take() {
-                        Some(sum) => (sum + part)?,
+                        Some(sum) => super::activation::sum(&sum, &part)?,
                         None => part,
                     });
                 }

@@ -4,13 +4,17 @@ use candle_core::Result;
 use rayon::prelude::*;
 
 use super::buffer::{output, tensor, with_floats};
+use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
 
 /// `[b,c,h,w]` to `[b,c,2h,2w]`, each pixel four times.
 ///
 /// # Errors
-/// When the tensor is not on the CPU.
+/// When x has not four dimensions.
 pub fn nearest2x(tape: &Tape, x: &Value) -> Result<Value> {
+    if let Some(gpu) = gpu(x.tensor()) {
+        return cuda::pool::nearest2x(gpu, tape, x);
+    }
     let (batch, channels, h, w) = x.tensor().dims4()?;
     let y = with_floats([x.tensor()], |[x]| {
         let mut y = output(4 * x.len());

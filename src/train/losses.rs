@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor};
 use super::config::Adversarial;
 use crate::nn::activation::{reverse_gradient, weighted_sum};
 use crate::nn::linear::rows;
-use crate::nn::loss::{bce_with_logits, cross_entropy, hardest_triplets, l1, squared_error, triplet};
+use crate::nn::loss::{bce_with_logits, cross_entropy, hardest_triplet, l1, squared_error, triplet};
 use crate::nn::tape::{Tape, Value};
 
 /// Sum of scalars.
@@ -47,7 +47,7 @@ pub enum Mining<'a> {
 pub fn triplets(tape: &Tape, v: &Value, b: usize, mining: Mining, margin: f64) -> Result<Value> {
     let term = |part: &Value| match mining {
         Mining::Given(rows) => triplet(tape, part, rows, margin),
-        Mining::Hardest(labels) => triplet(tape, part, &hardest_triplets(part.tensor(), labels)?, margin),
+        Mining::Hardest(labels) => hardest_triplet(tape, part, labels, margin),
     };
     let terms = parts(tape, v, b)?.iter().map(term).collect::<Result<_>>()?;
     sum(tape, terms)
