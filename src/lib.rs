@@ -2,7 +2,7 @@
 //!
 //! It implements RAIN ("Learning Resolution-Invariant Deep Representations for Person Re-Identification") on Candle.
 //! Floors, ground first; a floor may use only those below it:
-//! `nn` → `model`, `data` → `train`, `eval`, `gallery` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
+//! `nn` → `model`, `data` → `train`, `eval`, `gallery`, `projection` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
 
 pub mod app;
 pub mod bench;
@@ -12,10 +12,12 @@ pub mod device;
 pub mod engine;
 pub mod error;
 pub mod eval;
+pub mod flow;
 pub mod fs;
 pub mod gallery;
 pub mod model;
 pub mod nn;
+pub mod projection;
 pub mod train;
 
 pub use error::{Error, Result};

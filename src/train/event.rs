@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use crate::flow::Flow;
+
 /// One line of `history.jsonl`: the figures of one optimiser step.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct StepRecord {
@@ -143,15 +145,6 @@ pub enum TrainEvent {
         /// Steps done.
         step: u64,
     },
-}
-
-/// What an [`Observer`] answers when the trainer pauses between two pieces of work.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
-    /// Go on.
-    Continue,
-    /// Write a checkpoint and stop.
-    Stop,
 }
 
 /// All that a trainer knows of the world: a place for its events, and a breath between two pieces of work in which
