@@ -14,11 +14,11 @@ use std::process::Command;
 use candle_core::Device;
 use rain::bench::measure::{Spread, once};
 use rain::data::pedestrians::{CrowdSettings, render_crowd};
+use rain::flow::Flow;
 use rain::gallery::embed::{Embedded, embed};
 use rain::gallery::features::{Features, Origin};
 use rain::gallery::photos;
 use rain::model::{ModelConfig, Rain};
-use rain::train::event::Flow;
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)

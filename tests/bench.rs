@@ -96,6 +96,9 @@ fn vectors_are_searched_and_ranked() {
         let ranked = report(&format!("rank --rows 300 --dims 16 --queries 4 --measure {measure}"));
         assert!(ranked["details"]["map"].as_f64().is_some_and(|map| map > 0.0 && map <= 1.0));
     }
+    let map = report("tsne --points 60 --dims 16 --perplexity 5 --iterations 30");
+    assert_eq!((&map["count"], &map["unit"]), (&60.into(), &"points".into()));
+    assert!(map["details"]["divergence"].as_f64().is_some_and(|divergence| divergence > 0.0), "{map}");
 }
 
 #[test]
@@ -121,6 +124,7 @@ fn what_cannot_be_measured_is_refused_with_the_way_out() {
         ("forward --depth 20", 1, "18, 34, 50 or 101"),
         ("step --batch 2 --depth 18 --base-width 2 --size 64x32", 1, "Set the batch to 4 or more"),
         ("embed --depth 18 --base-width 2 --size 64x32 --images /no/such/folder", 1, "/no/such/folder"),
+        ("tsne --points 50 --dims 4 --perplexity 0.5", 1, "perplexity"),
         ("load --images /no/such/folder", 1, "/no/such/folder"),
         ("embed --model /no/such/model", 1, "/no/such/model"),
     ] {

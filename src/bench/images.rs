@@ -15,10 +15,10 @@ use crate::data::loader::{ImageStream, PairLoader, PairSettings};
 use crate::data::pedestrians::{CrowdSettings, render_crowd};
 use crate::data::sampler::IdentitySampler;
 use crate::error::{Error, Result};
+use crate::flow::Flow;
 use crate::gallery::embed::embed as embed_images;
 use crate::gallery::photos;
 use crate::model::Rain;
-use crate::train::event::Flow;
 
 /// Images of each rendered person.
 const IMAGES_EACH: usize = 4;

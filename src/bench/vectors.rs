@@ -8,9 +8,11 @@ use super::report::{Report, in_words};
 use crate::data::seeded;
 use crate::error::Result;
 use crate::eval::ranking::{Labels, SameCamera, score_all};
+use crate::flow::Flow;
 use crate::gallery::distance::{Comparer, Measure};
 use crate::gallery::matrix::Matrix;
 use crate::gallery::search::{Index, nearest};
+use crate::projection::{Settings, project};
 
 /// Images of one identity in an evaluation's gallery.
 const IMAGES_EACH: usize = 10;
@@ -93,4 +95,30 @@ pub fn rank(asked: Asked, repeats: usize) -> Result<Report> {
         .operations(2.0 * (rows * dims * queries) as f64)
         .detail("map", figures.map(|f| f.map));
     Ok(report.note("The vectors are random: the figures of the ranking mean nothing, the time does.".into()))
+}
+
+/// The map: t-SNE of embeddings that form clusters, ten of an identity, as those of a trained model do.
+///
+/// # Errors
+/// [`crate::Error::Input`] where the settings cannot work.
+pub fn tsne(points: usize, dims: usize, settings: &Settings, repeats: usize) -> Result<Report> {
+    let people = points.div_ceil(IMAGES_EACH);
+    let centres = embeddings(people, dims, settings.seed, "bench/centre");
+    let mut features = embeddings(points, dims, settings.seed, "bench/point");
+    for (row, point) in features.data.chunks_exact_mut(dims).enumerate() {
+        point.iter_mut().zip(centres.row(row % people)).for_each(|(x, centre)| *x = centre + 0.3 * *x);
+    }
+    let mut layout = None;
+    let measured = measure(repeats, &mut || {
+        layout = Some(project(&features.data, dims, settings, &mut |_| Flow::Continue)?);
+        Ok(())
+    })?;
+    let title = format!("A map (t-SNE) of {points} embeddings of {dims} numbers");
+    let report = Report::new("tsne", title, measured, (points as u64, "points")).settings(json!({
+        "points": points, "dims": dims, "perplexity": settings.perplexity, "iterations": settings.iterations,
+        "components": settings.components, "seed": settings.seed,
+    }));
+    let Some(layout) = layout else { return Ok(report) };
+    let report = report.detail("divergence", layout.divergence).detail("iterations", layout.iterations);
+    Ok(layout.notes.into_iter().fold(report, |report, note| report.note(note + ".")))
 }

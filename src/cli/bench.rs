@@ -17,6 +17,7 @@ use crate::device::{DeviceChoice, describe};
 use crate::error::Result;
 use crate::gallery::distance::Measure;
 use crate::model::Rain;
+use crate::projection::Settings;
 
 /// Measure how long work takes on this machine: training, embedding, searching
 ///
@@ -41,6 +42,8 @@ enum Work {
     Search(SearchArgs),
     /// An evaluation: CMC and mAP of queries against a gallery
     Rank(RankArgs),
+    /// A map of embeddings: principal components and t-SNE
+    Tsne(TsneArgs),
 }
 
 #[derive(Debug, Clone, Args)]
@@ -184,6 +187,24 @@ struct RankArgs {
     common: Common,
 }
 
+#[derive(Debug, Clone, Args)]
+struct TsneArgs {
+    /// Embeddings on the map
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = count())]
+    points: usize,
+    /// Numbers in an embedding
+    #[arg(long, value_name = "D", default_value_t = 2048, value_parser = count())]
+    dims: usize,
+    /// How many neighbours a point has, roughly
+    #[arg(long, value_name = "P", default_value_t = Settings::default().perplexity)]
+    perplexity: f64,
+    /// Iterations [default: those of the map in Rain]
+    #[arg(long, value_name = "N")]
+    iterations: Option<u32>,
+    #[command(flatten)]
+    common: Common,
+}
+
 fn count() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=100_000_000)
 }
@@ -259,6 +280,11 @@ pub(super) fn run(args: &BenchArgs, device: DeviceChoice) -> Result<()> {
         Work::Rank(args) => {
             let asked = args.vectors.asked(args.rows, args.queries, args.common.seed);
             (vectors::rank(asked, args.common.repeats)?, args.common.json)
+        }
+        Work::Tsne(args) => {
+            let usual = Settings { perplexity: args.perplexity, seed: args.common.seed, ..Settings::default() };
+            let settings = Settings { iterations: args.iterations.unwrap_or(usual.iterations), ..usual };
+            (vectors::tsne(args.points, args.dims, &settings, args.common.repeats)?, args.common.json)
         }
     };
     if json { print_json(&report) } else { print(&as_text(&report, &describe(&device))) }

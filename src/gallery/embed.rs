@@ -16,12 +16,12 @@ use crate::data::dataset::Broken;
 use crate::data::image_io;
 use crate::data::loader::ImageStream;
 use crate::error::{Error, Result};
+use crate::flow::Flow;
 use crate::model::extractor::Extractor;
 use crate::model::rain::Rain;
 use crate::nn::kernel::Isa;
 use crate::nn::layer::Pass;
 use crate::nn::tape::Value;
-use crate::train::event::Flow;
 
 /// Images that go through the model at once where they are handed over in memory, and on a device that is no processor.
 pub const BATCH: usize = 32;
