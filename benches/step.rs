@@ -3,12 +3,15 @@
 //!     cargo bench --bench step                                           ours alone
 //!     RAIN_PEER_PYTHON=venv/bin/python cargo bench --bench step          alternated with PyTorch; prints the ratios
 //!
-//! CPU seconds of the whole process (all threads) a repeat, medians of alternated runs. `benches/peer/rain_torch.py`
-//! says what the Python needs. Options through the environment: `RAIN_BENCH_BATCH` (8), `RAIN_BENCH_ROUNDS` (5).
+//! Seconds of all cores together and by the clock on the wall, medians of alternated runs; and the peak memory of a whole
+//! step, each program in a process of its own, with everything that the process holds: program and libraries, weights,
+//! gradients, optimiser state, activations, and for PyTorch its Python. `benches/peer/rain_torch.py` says what the Python
+//! needs. Options through the environment: `RAIN_BENCH_BATCH` (8), `RAIN_BENCH_ROUNDS` (5), `RAYON_NUM_THREADS`.
 
 use std::process::Command;
 
 use candle_core::{Device, Tensor};
+use rain::bench::measure::{Spread, once};
 use rain::model::{ModelConfig, Rain};
 use rain::nn::layer::Pass;
 use rain::nn::tape::Value;
@@ -17,19 +20,6 @@ use rain::train::learner::{Batch, Learner};
 
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
-}
-
-/// User and system seconds of this process so far, from Linux's accounting (hundredths of a second).
-fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let after_name = stat.rsplit(')').next().unwrap_or_default();
-    let fields: Vec<f64> = after_name.split_whitespace().map(|f| f.parse().unwrap_or(0.0)).collect();
-    if fields.len() > 12 { (fields[11] + fields[12]) / 100.0 } else { 0.0 }
-}
-
-fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
 }
 
 struct Ours {
@@ -73,45 +63,89 @@ impl Ours {
     }
 }
 
-/// Median CPU seconds of PyTorch for the same work.
-fn peer(python: &str, what: &str, batch: usize) -> Option<f64> {
+/// The last line of a program's output, as JSON.
+fn json(command: &mut Command) -> Option<serde_json::Value> {
+    let output = command.output().ok()?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let result = serde_json::from_str(&text).ok().or_else(|| serde_json::from_str(text.lines().last()?).ok());
+    if result.is_none() {
+        eprintln!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    result
+}
+
+/// PyTorch's figures for the same work.
+fn peer(python: &str, what: &str, batch: usize) -> Option<serde_json::Value> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peer/rain_torch.py");
     let threads = rayon::current_num_threads().to_string();
-    let output = Command::new(python)
-        .args([script, what, "--batch", &batch.to_string(), "--threads", &threads, "--repeats", "3"])
-        .output()
-        .ok()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let result: serde_json::Value = serde_json::from_str(text.lines().last()?).ok()?;
-    result["cpu_s"].as_f64()
+    json(Command::new(python).args([
+        script,
+        what,
+        "--batch",
+        &batch.to_string(),
+        "--threads",
+        &threads,
+        "--repeats",
+        "3",
+    ]))
+}
+
+/// Peak MiB of a process of ours that takes a few whole steps.
+fn our_memory(batch: usize) -> Option<f64> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rain"));
+    command.args(["--threads", &rayon::current_num_threads().to_string(), "bench", "step", "--json"]);
+    json(command.args(["--repeats", "3", "--batch", &batch.to_string()]))?["peak_memory_mib"].as_f64()
+}
+
+fn show(what: &str, unit: &str, ours: Vec<f64>, theirs: Vec<f64>) {
+    let mine = Spread::of(ours).median;
+    if theirs.is_empty() {
+        println!("{what:14} {mine:9.3} {unit}");
+    } else {
+        let theirs = Spread::of(theirs).median;
+        println!("{what:14} {mine:9.3} {unit}  PyTorch {theirs:9.3} {unit}  ratio {:.2}", mine / theirs);
+    }
 }
 
 fn main() {
     let (batch, rounds) = (setting("RAIN_BENCH_BATCH", 8), setting("RAIN_BENCH_ROUNDS", 5));
     let python = std::env::var("RAIN_PEER_PYTHON").ok();
+    let peer = |what: &str| python.as_deref().and_then(|python| peer(python, what, batch));
     let mut ours = Ours::new(batch);
     println!(
-        "ResNet-50, 256x128, f32, batch {batch}, {} threads, {} kernels; CPU seconds",
+        "ResNet-50, 256x128, f32, batch {batch}, {} threads, {} kernels; medians",
         rayon::current_num_threads(),
         rain::nn::kernel::Isa::current().name()
     );
     for what in ["forward", "train", "step"] {
         ours.once(what);
-        let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+        let (mut cpu, mut wall) = ((Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
         for _ in 0..rounds {
             for _ in 0..3 {
-                let start = cpu_seconds();
-                ours.once(what);
-                mine.push(cpu_seconds() - start);
+                let cost = once(&mut || {
+                    ours.once(what);
+                    Ok(())
+                });
+                let cost = cost.expect("a run");
+                cpu.0.extend(cost.cpu);
+                wall.0.push(cost.wall);
             }
-            theirs.extend(python.as_deref().and_then(|p| peer(p, what, batch)));
+            if let Some(result) = peer(what) {
+                cpu.1.extend(result["cpu_s"].as_f64());
+                wall.1.extend(result["wall_s"].as_f64());
+            }
         }
-        let mine = median(mine);
-        if theirs.is_empty() {
-            println!("{what:8} ours {mine:.3}");
-        } else {
-            let theirs = median(theirs);
-            println!("{what:8} ours {mine:.3}  PyTorch {theirs:.3}  ratio {:.2}", mine / theirs);
-        }
+        show(&format!("{what}, CPU"), "s", cpu.0, cpu.1);
+        show(&format!("{what}, wall"), "s", wall.0, wall.1);
+    }
+    drop(ours);
+    let (mut mine, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        mine.extend(our_memory(batch));
+        theirs.extend(peer("step").and_then(|result| result["peak_mib"].as_f64()));
+    }
+    show("step, memory", "MiB", mine, theirs);
+    if let Some(empty) = peer("nothing").and_then(|result| result["peak_mib"].as_f64()) {
+        println!("{:14} {empty:9.3} MiB of PyTorch's are there before it has built anything", "");
     }
 }

@@ -5,6 +5,7 @@
 //! `nn` → `model`, `data` → `train`, `eval`, `gallery`, `projection` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
 
 pub mod app;
+pub mod bench;
 pub mod cli;
 pub mod data;
 pub mod device;

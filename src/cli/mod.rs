@@ -6,6 +6,7 @@ use crate::app;
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 
+mod bench;
 mod console;
 mod demo;
 pub mod doctor;
@@ -44,6 +45,7 @@ enum Command {
     Reconstruct(reconstruct::ReconstructArgs),
     Eval(eval::EvalArgs),
     Rank(rank::RankArgs),
+    Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
 }
 
@@ -64,6 +66,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Reconstruct(args)) => reconstruct::run(&args, device),
         Some(Command::Eval(args)) => eval::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
+        Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
     }
 }

@@ -1,19 +1,32 @@
 //! From image files to embeddings.
+//!
+//! Threads of their own decode and resize ahead of the network. On the processor the network runs in *lanes*: a lane takes a
+//! small batch through all of its layers on one core, so that no core waits for another at the end of each layer. An image's
+//! embedding does not depend on the lane or on the other images of its batch.
 
 use std::path::PathBuf;
+use std::thread;
 
 use candle_core::{Device, Tensor};
+use crossbeam_channel::{bounded, unbounded};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::matrix::Matrix;
 use crate::data::dataset::Broken;
 use crate::data::image_io;
 use crate::data::loader::ImageStream;
 use crate::error::{Error, Result};
+use crate::flow::Flow;
+use crate::model::extractor::Extractor;
 use crate::model::rain::Rain;
-use crate::train::event::Flow;
+use crate::nn::kernel::Isa;
+use crate::nn::layer::Pass;
+use crate::nn::tape::Value;
 
-/// Images that go through the model at once.
+/// Images that go through the model at once where they are handed over in memory, and on a device that is no processor.
 pub const BATCH: usize = 32;
+/// Images that a lane takes at once: their feature maps stay near the core, and the last lane to end is soon done.
+const LANE_BATCH: usize = 8;
 
 /// Embeddings of the images that could be read.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +39,7 @@ pub struct Embedded {
     pub broken: Vec<Broken>,
 }
 
-/// Embeds the images `paths`, degraded by `rate` (1 leaves them as they are), in batches of [`BATCH`].
+/// Embeds the images `paths`, degraded by `rate` (1 leaves them as they are), in batches.
 ///
 /// `on` hears of the images done and those in all after each batch; [`Flow::Stop`] ends with [`Error::Cancelled`]. A
 /// broken image is listed and skipped.
@@ -37,41 +50,113 @@ pub fn embed(
     device: &Device,
     on: &mut dyn FnMut(u64, u64) -> Flow,
 ) -> Result<Embedded> {
-    let (height, width) = (model.config().height, model.config().width);
+    embed_in(model, paths, rate, device, &lanes(paths.len(), device)?, on)
+}
+
+fn embed_in(
+    model: &Rain,
+    paths: &[PathBuf],
+    rate: f64,
+    device: &Device,
+    lanes: &[ThreadPool],
+    on: &mut dyn FnMut(u64, u64) -> Flow,
+) -> Result<Embedded> {
+    let (height, width, columns) = (model.config().height, model.config().width, model.config().embedding());
     let total = paths.len() as u64;
-    let mut out = Embedded { matrix: Matrix::new(model.config().embedding(), Vec::new()), ..Embedded::default() };
-    let mut batch: Vec<f32> = Vec::with_capacity(BATCH.min(paths.len()) * 3 * height * width);
+    let mut report = |rows: usize, broken: usize| match on((rows + broken) as u64, total) {
+        Flow::Stop => Err(Error::Cancelled),
+        Flow::Continue => Ok(()),
+    };
+    report(0, 0)?;
+    let size = if device.is_cpu() { LANE_BATCH } else { BATCH };
     let mut stream = ImageStream::new(paths.to_vec(), height, width, rate, workers());
-    let mut done = 0;
-    if on(0, total) == Flow::Stop {
-        return Err(Error::Cancelled);
-    }
-    loop {
-        let item = stream.next();
-        let ended = item.is_none();
-        match item {
-            Some((index, Ok(pixels))) => {
-                batch.extend_from_slice(&pixels);
-                out.kept.push(index);
+    let extractor = &model.extractor;
+    let mut out = Embedded::default();
+    let mut data = vec![0.0; paths.len() * columns];
+    thread::scope(|scope| {
+        let (give, take) = bounded::<(usize, Vec<f32>)>(0);
+        let (tell, hear) = unbounded();
+        let isa = Isa::current();
+        for lane in lanes {
+            let (take, tell) = (take.clone(), tell.clone());
+            scope.spawn(move || {
+                for (row, pixels) in take {
+                    let embeddings = lane.install(|| isa.with(|| extract(extractor, pixels, (height, width), device)));
+                    if tell.send((row, embeddings)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        // A lane that dies in a panic closes the channels, and the scope passes the panic on.
+        drop((take, tell));
+        let mut done = 0;
+        let mut keep = |(row, embeddings): (usize, Result<Vec<f32>>), broken: usize| {
+            let embeddings = embeddings?;
+            done += embeddings.len() / columns.max(1);
+            data[row * columns..][..embeddings.len()].copy_from_slice(&embeddings);
+            report(done, broken)
+        };
+        let mut row = 0;
+        loop {
+            let mut batch = Vec::with_capacity(size * 3 * height * width);
+            while out.kept.len() - row < size {
+                match stream.next() {
+                    Some((index, Ok(pixels))) => {
+                        batch.extend_from_slice(&pixels);
+                        out.kept.push(index);
+                    }
+                    Some((index, Err(error))) => out.broken.push(image_io::broken(&paths[index], &error)),
+                    None => break,
+                }
             }
-            Some((index, Err(error))) => {
-                out.broken.push(image_io::broken(&paths[index], &error));
+            if batch.is_empty() {
+                break;
             }
-            None => {}
+            if lanes.is_empty() {
+                keep((row, extract(extractor, batch, (height, width), device)), out.broken.len())?;
+            } else {
+                let _ = give.send((row, batch)); // it fails where every lane has died
+                hear.try_iter().try_for_each(|result| keep(result, out.broken.len()))?;
+            }
+            row = out.kept.len();
         }
-        done += u64::from(!ended);
-        let waiting = out.kept.len() - out.matrix.rows();
-        if waiting == BATCH || (ended && waiting > 0) {
-            out.matrix.data.extend(embed_batch(model, &batch, device)?);
-            batch.clear();
-        }
-        if (waiting == BATCH || ended) && on(done, total) == Flow::Stop {
-            return Err(Error::Cancelled);
-        }
-        if ended {
-            return Ok(out);
-        }
+        drop(give);
+        hear.iter().try_for_each(|result| keep(result, out.broken.len()))?;
+        report(out.kept.len(), out.broken.len())
+    })?;
+    data.truncate(out.kept.len() * columns);
+    out.matrix = Matrix::new(columns, data);
+    Ok(out)
+}
+
+/// The lanes for so many images, each with its share of the computing threads; none where one batch after the other on all
+/// of them is as good: for a few images, on one thread, and on a device that is no processor.
+fn lanes(images: usize, device: &Device) -> Result<Vec<ThreadPool>> {
+    let threads = rayon::current_num_threads();
+    let lanes = threads.min(images / LANE_BATCH);
+    if lanes < 2 || !device.is_cpu() {
+        return Ok(Vec::new());
     }
+    let lane = |_| ThreadPoolBuilder::new().num_threads(threads / lanes).thread_name(|_| "rain-lane".into()).build();
+    (0..lanes).map(lane).collect::<Result<_, _>>().map_err(|e| {
+        Error::input(
+            format!("The system refused a thread for computing: {e}"),
+            "Close other programs, or use fewer --threads",
+        )
+    })
+}
+
+/// v of the images `pixels`, `[b, 3, height, width]`, without the decoder: `[b, d]`.
+fn extract(
+    extractor: &Extractor,
+    pixels: Vec<f32>,
+    (height, width): (usize, usize),
+    device: &Device,
+) -> Result<Vec<f32>> {
+    let count = pixels.len() / (3 * height * width);
+    let x = Value::constant(Tensor::from_vec(pixels, (count, 3, height, width), device)?);
+    Ok(extractor.forward(&Pass::evaluation(), &x)?.v.tensor().flatten_all()?.to_vec1()?)
 }
 
 /// Embeds images that are in memory: `pixels` is `[b, 3, H, W]`, normalised; returns `[b, d]`.
@@ -90,7 +175,85 @@ fn batch_tensor(model: &Rain, pixels: &[f32], device: &Device) -> Result<Tensor>
     Ok(Tensor::from_slice(pixels, (count, 3, height, width), device)?)
 }
 
-/// Threads that decode ahead of the model.
+/// Threads that decode ahead of the model: as many as compute, for photographs that take longer to decode than to embed.
 fn workers() -> usize {
-    std::thread::available_parallelism().map_or(2, |n| n.get().clamp(1, 4))
+    rayon::current_num_threads().clamp(1, 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::image_io::{load, normalise, resize, save_png};
+    use crate::data::seeded::rng;
+    use crate::model::ModelConfig;
+    use image::RgbImage;
+    use rand::Rng;
+
+    fn model() -> Rain {
+        let config = ModelConfig { depth: 18, base_width: 2, height: 64, width: 32, ..ModelConfig::default() };
+        Rain::new(config, 1, &Device::Cpu).unwrap()
+    }
+
+    /// Images of noise, of several sizes, the one at index 5 broken.
+    fn images(folder: &std::path::Path, count: u32) -> Vec<PathBuf> {
+        let path = |i: u32| folder.join(format!("{i:03}.png"));
+        for i in 0..count {
+            let (width, height) = (20 + i % 7, 50 + i % 11);
+            let mut pixels = vec![0; (width * height * 3) as usize];
+            rng(u64::from(i), "noise", &[]).fill_bytes(&mut pixels);
+            save_png(&RgbImage::from_raw(width, height, pixels).unwrap(), &path(i)).unwrap();
+        }
+        std::fs::write(path(5), "no image").unwrap();
+        (0..count).map(path).collect()
+    }
+
+    #[test]
+    fn lanes_and_batches_change_no_embedding() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, paths) = (model(), images(folder.path(), 61));
+        let alone = |i: usize| {
+            let pixels = normalise(&resize(&load(&paths[i]).unwrap(), 64, 32));
+            embed_batch(&model, &pixels, &Device::Cpu).unwrap()
+        };
+        let kept: Vec<usize> = (0..61).filter(|i| *i != 5).collect();
+        let expected: Vec<Vec<f32>> = kept.iter().map(|i| alone(*i)).collect();
+        for threads in [1, 2, 3, 16] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut heard = Vec::new();
+            let lanes = pool.install(|| lanes(paths.len(), &Device::Cpu)).unwrap();
+            let got = embed_in(&model, &paths, 1.0, &Device::Cpu, &lanes, &mut |done, total| {
+                heard.push((done, total));
+                Flow::Continue
+            });
+            let got = got.unwrap();
+            assert_eq!(lanes.len(), [0, 2, 3, 7][[1, 2, 3, 16].iter().position(|n| *n == threads).unwrap()]);
+            assert_eq!((got.kept.as_slice(), got.broken.len(), got.matrix.rows()), (kept.as_slice(), 1, 60));
+            for (row, expected) in expected.iter().enumerate() {
+                let close = got.matrix.row(row).iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs());
+                assert!(close, "row {row} on {threads} threads");
+            }
+            assert!(heard.is_sorted() && heard[0] == (0, 61) && heard.last() == Some(&(61, 61)), "{heard:?}");
+        }
+    }
+
+    #[test]
+    fn it_stops_when_told_at_any_moment() {
+        let folder = tempfile::tempdir().unwrap();
+        let (model, paths) = (model(), images(folder.path(), 40));
+        for stop_after in 0..5 {
+            let mut calls = 0;
+            let outcome = embed(&model, &paths, 1.0, &Device::Cpu, &mut |_, _| {
+                calls += 1;
+                if calls > stop_after { Flow::Stop } else { Flow::Continue }
+            });
+            assert!(matches!(outcome, Err(Error::Cancelled)), "after {stop_after}");
+        }
+    }
+
+    #[test]
+    fn nothing_to_embed_is_no_error() {
+        let got = embed(&model(), &[], 1.0, &Device::Cpu, &mut |_, _| Flow::Continue).unwrap();
+        assert_eq!((got.matrix.rows(), got.kept.len(), got.broken.len()), (0, 0, 0));
+        assert_eq!(got.matrix.columns, model().config().embedding());
+    }
 }
