@@ -6,8 +6,9 @@ use serde_json::json;
 
 use super::console::{print, print_json};
 use crate::error::{Error, Result};
-use crate::eval::ranking::{Labels, RANKS, SameCamera, score_all};
-use crate::gallery::distance::{Comparer, Measure};
+use crate::eval::distances::Pairwise;
+use crate::eval::ranking::{Labels, RANKS, SameCamera, rank};
+use crate::gallery::distance::Measure;
 use crate::gallery::features::Features;
 
 /// Print CMC and mAP from two features files
@@ -51,13 +52,11 @@ pub(super) fn run(args: &RankArgs) -> Result<()> {
             "Embed both with one model",
         ));
     }
-    let comparer = Comparer::new(&gallery.matrix, args.measure);
+    let distances = Pairwise::new(&query.matrix, &gallery.matrix, args.measure);
     let rule = if args.keep_same_camera { SameCamera::Keep } else { SameCamera::LeaveOut };
     let labels = |side: &'_ Features| (side.identity.clone(), side.camera.clone());
     let ((qi, qc), (gi, gc)) = (labels(&query), labels(&gallery));
-    let figures = score_all(Labels { identity: &qi, camera: &qc }, Labels { identity: &gi, camera: &gc }, rule, |q| {
-        comparer.distances(query.matrix.row(q))
-    })?;
+    let figures = rank(Labels { identity: &qi, camera: &qc }, Labels { identity: &gi, camera: &gc }, rule, &distances)?;
     if args.json {
         let cmc: serde_json::Map<_, _> =
             RANKS.iter().zip(figures.cmc).map(|(rank, share)| (rank.to_string(), json!(share))).collect();

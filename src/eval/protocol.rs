@@ -5,10 +5,11 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::ranking::{Figures, Labels, SameCamera, score_all};
+use super::distances::Pairwise;
+use super::ranking::{Figures, Labels, SameCamera, rank};
 use crate::data::dataset::{Broken, Part, Photo, UNKNOWN};
 use crate::error::{Error, Result};
-use crate::gallery::distance::{Comparer, Measure};
+use crate::gallery::distance::Measure;
 use crate::gallery::embed::{Embedded, embed};
 use crate::gallery::matrix::Matrix;
 use crate::model::rain::Rain;
@@ -159,8 +160,8 @@ fn judge(query: &Side, gallery: &Side, protocol: Protocol) -> Result<Figures> {
 }
 
 fn figures(query: &Side, gallery: &Side, rule: SameCamera) -> Result<Figures> {
-    let comparer = Comparer::new(&gallery.matrix, Measure::Cosine);
-    score_all(query.labels(), gallery.labels(), rule, |q| comparer.distances(query.matrix.row(q)))
+    let distances = Pairwise::new(&query.matrix, &gallery.matrix, Measure::Cosine);
+    rank(query.labels(), gallery.labels(), rule, &distances)
 }
 
 /// The gallery images of each identity, from which single-shot galleries are drawn.
