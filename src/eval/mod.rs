@@ -1,5 +1,7 @@
 //! CMC, mAP and mINP, the protocols that use them, re-ranking, and how sure a figure is.
 
 pub mod distances;
+pub mod interval;
 pub mod protocol;
 pub mod ranking;
+pub mod rerank;
