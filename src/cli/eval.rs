@@ -7,6 +7,7 @@ use candle_core::Device;
 use serde_json::{Value, json};
 
 use super::console::{Progress, print, print_json, tell_broken};
+use super::rank::RerankArgs;
 use crate::data::dataset::Format;
 use crate::data::formats;
 use crate::data::split::{Split, everyone, split};
@@ -52,6 +53,8 @@ pub struct EvalArgs {
     /// Seed of the split [default: the one in the model file, else 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    #[command(flatten)]
+    rerank: RerankArgs,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -81,7 +84,8 @@ pub(super) fn run(args: &EvalArgs, device: DeviceChoice) -> Result<()> {
     }
     let mut progress = Progress::new("Embedding image");
     let on = &mut |done, total| progress.step(done, total);
-    let evaluation = evaluate_with(&model, &split.query, &split.gallery, &args.rates, protocol, &device, on)?;
+    let rerank = args.rerank.settings();
+    let evaluation = evaluate_with(&model, &split.query, &split.gallery, &args.rates, protocol, rerank, &device, on)?;
     drop(progress);
     tell_broken(&evaluation.broken);
     if args.json {
