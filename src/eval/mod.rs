@@ -2,6 +2,8 @@
 
 pub mod distances;
 pub mod interval;
+pub mod judgement;
+pub mod plan;
 pub mod protocol;
 pub mod ranking;
 pub mod rerank;
