@@ -7,10 +7,12 @@ use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 
 mod console;
+mod data;
 mod demo;
 pub mod doctor;
 mod embed;
 mod eval;
+mod mlr;
 pub mod pedestrians;
 mod rank;
 mod reconstruct;
@@ -42,6 +44,8 @@ enum Command {
     Embed(embed::EmbedArgs),
     Search(search::SearchArgs),
     Reconstruct(reconstruct::ReconstructArgs),
+    Data(data::DataArgs),
+    Mlr(mlr::MlrArgs),
     Eval(eval::EvalArgs),
     Rank(rank::RankArgs),
     Doctor(doctor::DoctorArgs),
@@ -62,6 +66,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Embed(args)) => embed::run(&args, device),
         Some(Command::Search(args)) => search::run(&args, device),
         Some(Command::Reconstruct(args)) => reconstruct::run(&args, device),
+        Some(Command::Data(args)) => data::run(&args),
+        Some(Command::Mlr(args)) => mlr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
