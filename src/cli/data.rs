@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::PathBuf;
 
-use super::console::{Progress, print, print_json, tell_broken};
+use super::console::{print, print_json, tell_broken};
 use crate::data::dataset::Format;
 use crate::data::formats::summary::{CLASS, Summary, summary};
 use crate::data::formats::{self, attempts, extract};
@@ -31,11 +31,11 @@ pub(super) fn run(args: &DataArgs) -> Result<()> {
     let root = match &args.extract {
         None => &args.data,
         Some(out) => {
-            let mut progress = Progress::new("Extracting image");
             let done = extract(&args.data, out, &mut |written| {
-                progress.step(written, 0);
+                if written.is_multiple_of(1000) {
+                    eprintln!("Extracted {written} images");
+                }
             })?;
-            drop(progress);
             eprintln!(
                 "Extracted {} labeled and {} detected images and {} test sets into {}",
                 done.labeled,

@@ -155,7 +155,8 @@ impl Plan {
         }
         let rates = choices.rates.clone().unwrap_or_else(|| protocol.rates().to_vec());
         let published = split::is_published(dataset);
-        let splits = if published { 1 } else { choices.splits.unwrap_or_else(|| protocol.splits()).max(1) };
+        let own = if dataset.test_sets.is_empty() { protocol.splits() } else { dataset.test_sets.len() };
+        let splits = if published { 1 } else { choices.splits.unwrap_or(own).max(1) };
         let round = |number: usize| -> Result<Round> {
             let parts = split::numbered(dataset, seed, number as u64)?;
             let name = |photo: &Photo| mlr::name(&dataset.root, &photo.path);
