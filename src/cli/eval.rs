@@ -7,11 +7,14 @@ use candle_core::Device;
 use serde_json::{Value, json};
 
 use super::console::{Progress, print, print_json, tell_broken};
-use crate::data::dataset::Format;
+use super::rank::RerankArgs;
+use crate::data::dataset::{Dataset, Format};
 use crate::data::formats;
-use crate::data::split::{Split, everyone, split};
+use crate::data::split::{everyone, split};
 use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
+use crate::eval::judgement::{Judgement, judge};
+use crate::eval::plan::{Choices, Plan, Published};
 use crate::eval::protocol::{Evaluation, Protocol, evaluate_with};
 use crate::model::rain::Rain;
 use crate::model::weights;
@@ -52,6 +55,29 @@ pub struct EvalArgs {
     /// Seed of the split [default: the one in the model file, else 0]
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
+    /// Judge by a published protocol: its splits, 100 gallery draws, a rate drawn for each query, 95% intervals
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["all", "rates"])]
+    protocol: Option<Published>,
+    /// Splits of the protocol [default: 1 for a model (its own), the protocol's number for --weights]
+    #[arg(long, value_name = "N", requires = "protocol")]
+    splits: Option<usize>,
+    /// Gallery draws a split [default: 100]
+    #[arg(long, value_name = "N", requires = "protocol")]
+    draws: Option<usize>,
+    /// Rates that the queries' are drawn from [default: the protocol's]
+    #[arg(long, value_name = "R,R,…", value_delimiter = ',', requires = "protocol")]
+    draw_rates: Option<Vec<f64>>,
+    /// Rates at which all queries are judged besides
+    #[arg(long, value_name = "R,R,…", value_delimiter = ',', requires = "protocol")]
+    also: Vec<f64>,
+    /// Write the splits and draws to this file
+    #[arg(long, value_name = "FILE", requires = "protocol")]
+    save_plan: Option<PathBuf>,
+    /// Judge by the splits and draws in this file
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["all", "rates", "protocol", "seed"])]
+    plan: Option<PathBuf>,
+    #[command(flatten)]
+    rerank: RerankArgs,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
@@ -73,24 +99,100 @@ pub(super) fn run(args: &EvalArgs, device: DeviceChoice) -> Result<()> {
     let seed = args.seed.or_else(|| card["seed"].as_u64()).unwrap_or(0);
     let dataset = formats::read(&args.data, args.format)?;
     tell_broken(&dataset.broken);
+    if args.protocol.is_some() || args.plan.is_some() {
+        return by_protocol(args, &model, &card, &dataset, seed, &device);
+    }
     let split = if args.all { everyone(&dataset, seed)? } else { split(&dataset, seed)? };
-    warn_of_leaks(&card, &args.data, &split, args.all);
+    warn_of_leaks(&card, &args.data, &[&split.hash], args.all);
     let mut protocol = Protocol::of(&split.gallery);
     if let Protocol::SingleShot { seed: drawn, .. } = &mut protocol {
         *drawn = seed;
     }
     let mut progress = Progress::new("Embedding image");
     let on = &mut |done, total| progress.step(done, total);
-    let evaluation = evaluate_with(&model, &split.query, &split.gallery, &args.rates, protocol, &device, on)?;
+    let rerank = args.rerank.settings();
+    let evaluation = evaluate_with(&model, &split.query, &split.gallery, &args.rates, protocol, rerank, &device, on)?;
     drop(progress);
     tell_broken(&evaluation.broken);
     if args.json {
         return print_json(&json!({
             "model": args.model, "weights": args.weights, "data": args.data, "format": dataset.format, "seed": seed,
-            "split": split.hash, "all": args.all, "evaluation": evaluation,
+            "split": split.hash, "all": args.all, "rerank": rerank, "evaluation": evaluation,
         }));
     }
-    print(&as_text(&evaluation, &split.hash))
+    print(&as_text(&evaluation, &split.hash, rerank.is_some()))
+}
+
+/// Splits, draws and rates of a published protocol.
+fn by_protocol(
+    args: &EvalArgs,
+    model: &Rain,
+    card: &Value,
+    dataset: &Dataset,
+    seed: u64,
+    device: &Device,
+) -> Result<()> {
+    let rates = args.also.iter().chain(args.draw_rates.iter().flatten());
+    rates.into_iter().try_for_each(|rate| check_rate(*rate))?;
+    let plan = match (&args.plan, args.protocol) {
+        (Some(file), _) => Plan::read(file)?,
+        (None, protocol) => {
+            let own = args.weights.is_none().then_some(1);
+            let choices = Choices { splits: args.splits.or(own), draws: args.draws, rates: args.draw_rates.clone() };
+            Plan::new(dataset, protocol.unwrap_or(Published::Generic), seed, &choices)?
+        }
+    };
+    if let Some(file) = &args.save_plan {
+        plan.write(file)?;
+    }
+    let splits: Vec<&String> = plan.splits.iter().map(|round| &round.split).collect();
+    warn_of_leaks(card, &args.data, &splits, false);
+    let mut progress = Progress::new("Embedding image");
+    let on = &mut |done, total| progress.step(done, total);
+    let judgement = judge(model, dataset, &plan, &args.also, args.rerank.settings(), device, on)?;
+    drop(progress);
+    tell_broken(&judgement.broken);
+    if args.json {
+        return print_json(&json!({
+            "model": args.model, "weights": args.weights, "data": args.data, "format": dataset.format,
+            "judgement": judgement,
+        }));
+    }
+    print(&judged(&judgement))
+}
+
+fn judged(judgement: &Judgement) -> String {
+    let rule = match judgement.draws {
+        0 => "multi-shot, own camera and junk left out".to_string(),
+        draws => format!("single-shot, {draws} gallery draws"),
+    };
+    let mut text = format!(
+        "{}: {} queries, {} gallery images, {} splits, cosine distance{}, {rule}; seed {}, plan {}\n",
+        judgement.protocol.name(),
+        judgement.queries,
+        judgement.gallery,
+        judgement.splits.len(),
+        if judgement.rerank.is_some() { ", re-ranked" } else { "" },
+        judgement.seed,
+        judgement.plan
+    );
+    let _ = writeln!(
+        text,
+        "  {:<9} {:>7}  {:<19} {:<19} {:<19} {:<19} {:<19} {:<19}",
+        "rate", "queries", "rank-1", "rank-5", "rank-10", "rank-20", "mAP", "mINP"
+    );
+    for row in &judgement.rows {
+        let rate =
+            row.rate.map_or("as drawn".to_string(), |rate| format!("{}{rate}", if row.drawn { "" } else { "all at " }));
+        let _ = write!(text, "  {rate:<9} {:>7}", row.queries);
+        let f = &row.figures;
+        for i in [f.rank1, f.rank5, f.rank10, f.rank20, f.map, f.minp] {
+            let _ = write!(text, "  {:<19}", format!("{:.2} ({:.2}-{:.2})", i.mean, i.low, i.high));
+        }
+        text.push('\n');
+    }
+    let _ = writeln!(text, "  percent, with 95% intervals: {}", judgement.method.words());
+    text
 }
 
 /// The model and its card (null for bare weights).
@@ -114,9 +216,9 @@ fn open(args: &EvalArgs, device: &Device) -> Result<(Rain, Value)> {
 }
 
 /// A model that has seen the people it is tested on shows figures that mean nothing: say so.
-fn warn_of_leaks(card: &Value, data: &std::path::Path, split: &Split, all: bool) {
+fn warn_of_leaks(card: &Value, data: &std::path::Path, splits: &[&String], all: bool) {
     let same_set = card["data"]["name"].as_str() == data.file_name().and_then(|name| name.to_str());
-    let same_split = card["data"]["split"].as_str() == Some(split.hash.as_str());
+    let same_split = splits.iter().all(|hash| card["data"]["split"].as_str() == Some(hash.as_str()));
     if same_set && (all || !same_split) {
         eprintln!(
             "Warning: the model was trained on a data set of this name with another split ({}); it may have seen the people \
@@ -126,11 +228,12 @@ fn warn_of_leaks(card: &Value, data: &std::path::Path, split: &Split, all: bool)
     }
 }
 
-fn as_text(evaluation: &Evaluation, hash: &str) -> String {
+fn as_text(evaluation: &Evaluation, hash: &str, reranked: bool) -> String {
     let rule = match evaluation.protocol {
         Protocol::MultiShot => "multi-shot, own camera and junk left out".to_string(),
         Protocol::SingleShot { draws, .. } => format!("single-shot, up to {draws} draws"),
     };
+    let rule = if reranked { format!("{rule}, re-ranked") } else { rule };
     let mut text = format!(
         "{} queries, {} gallery images, cosine distance, {rule}; split {hash}\n",
         evaluation.queries, evaluation.gallery
@@ -138,13 +241,15 @@ fn as_text(evaluation: &Evaluation, hash: &str) -> String {
     if evaluation.unmatched > 0 {
         let _ = writeln!(text, "{} queries without the same person in the gallery are left out", evaluation.unmatched);
     }
-    let _ = writeln!(text, "  rate  rank-1  rank-5  rank-10  rank-20     mAP   (percent)");
-    for f in &evaluation.rates {
+    let _ =
+        writeln!(text, "  rate  rank-1  rank-5  rank-10  rank-20     mAP    mINP   95% interval of rank-1   (percent)");
+    for (f, all) in evaluation.rates.iter().zip(&evaluation.intervals) {
         let _ = writeln!(
             text,
-            "  {:>4}  {:>6.2}  {:>6.2}  {:>7.2}  {:>7.2}  {:>6.2}",
-            f.rate, f.rank1, f.rank5, f.rank10, f.rank20, f.map
+            "  {:>4}  {:>6.2}  {:>6.2}  {:>7.2}  {:>7.2}  {:>6.2}  {:>6.2}   {:.2} to {:.2}",
+            f.rate, f.rank1, f.rank5, f.rank10, f.rank20, f.map, all.minp.mean, all.rank1.low, all.rank1.high
         );
     }
+    let _ = writeln!(text, "  Intervals: {}", evaluation.method.words());
     text
 }

@@ -8,10 +8,12 @@ use crate::error::{Error, Result};
 
 mod bench;
 mod console;
+mod data;
 mod demo;
 pub mod doctor;
 mod embed;
 mod eval;
+mod mlr;
 pub mod pedestrians;
 mod rank;
 mod reconstruct;
@@ -43,6 +45,8 @@ enum Command {
     Embed(embed::EmbedArgs),
     Search(search::SearchArgs),
     Reconstruct(reconstruct::ReconstructArgs),
+    Data(data::DataArgs),
+    Mlr(mlr::MlrArgs),
     Eval(eval::EvalArgs),
     Rank(rank::RankArgs),
     Bench(bench::BenchArgs),
@@ -64,6 +68,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Embed(args)) => embed::run(&args, device),
         Some(Command::Search(args)) => search::run(&args, device),
         Some(Command::Reconstruct(args)) => reconstruct::run(&args, device),
+        Some(Command::Data(args)) => data::run(&args),
+        Some(Command::Mlr(args)) => mlr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
         Some(Command::Bench(args)) => bench::run(&args, device),

@@ -1,4 +1,4 @@
-//! `rain rank`: CMC and mAP from two features files.
+//! `rain rank`: CMC, mAP and mINP from two features files.
 
 use std::path::PathBuf;
 
@@ -6,11 +6,13 @@ use serde_json::json;
 
 use super::console::{print, print_json};
 use crate::error::{Error, Result};
-use crate::eval::ranking::{Labels, RANKS, SameCamera, score_all};
-use crate::gallery::distance::{Comparer, Measure};
+use crate::eval::distances::{Distances, Pairwise};
+use crate::eval::ranking::{Labels, RANKS, SameCamera, rank};
+use crate::eval::rerank::{Reranked, Settings};
+use crate::gallery::distance::Measure;
 use crate::gallery::features::Features;
 
-/// Print CMC and mAP from two features files
+/// Print CMC, mAP and mINP from two features files
 ///
 /// Gallery images of the query's own person and camera are left out, as is junk (identity -1), by Market-1501's rule.
 #[derive(Debug, Clone, clap::Args)]
@@ -27,9 +29,35 @@ pub struct RankArgs {
     /// Keep gallery images of the query's own person and camera
     #[arg(long)]
     keep_same_camera: bool,
+    #[command(flatten)]
+    rerank: RerankArgs,
     /// Print the figures as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Re-ranking, the same for every subcommand that ranks.
+#[derive(Debug, Clone, clap::Args)]
+pub(super) struct RerankArgs {
+    /// Re-rank by k-reciprocal neighbours (Zhong et al. 2017)
+    #[arg(long)]
+    rerank: bool,
+    /// Neighbours that may be reciprocal
+    #[arg(long, value_name = "K", default_value_t = 20, requires = "rerank")]
+    k1: usize,
+    /// Neighbours whose vectors are averaged
+    #[arg(long, value_name = "K", default_value_t = 6, requires = "rerank")]
+    k2: usize,
+    /// Weight of the original distance, 0 to 1
+    #[arg(long, value_name = "W", default_value_t = 0.3, requires = "rerank")]
+    lambda: f32,
+}
+
+impl RerankArgs {
+    /// `None` without --rerank.
+    pub(super) fn settings(&self) -> Option<Settings> {
+        self.rerank.then_some(Settings { k1: self.k1, k2: self.k2, lambda: self.lambda })
+    }
 }
 
 /// Runs the subcommand.
@@ -51,19 +79,22 @@ pub(super) fn run(args: &RankArgs) -> Result<()> {
             "Embed both with one model",
         ));
     }
-    let comparer = Comparer::new(&gallery.matrix, args.measure);
+    let distances: Box<dyn Distances> = match args.rerank.settings() {
+        None => Box::new(Pairwise::new(&query.matrix, &gallery.matrix, args.measure)),
+        Some(settings) => Box::new(Reranked::new(&query.matrix, &gallery.matrix, args.measure, settings)?),
+    };
     let rule = if args.keep_same_camera { SameCamera::Keep } else { SameCamera::LeaveOut };
     let labels = |side: &'_ Features| (side.identity.clone(), side.camera.clone());
     let ((qi, qc), (gi, gc)) = (labels(&query), labels(&gallery));
-    let figures = score_all(Labels { identity: &qi, camera: &qc }, Labels { identity: &gi, camera: &gc }, rule, |q| {
-        comparer.distances(query.matrix.row(q))
-    })?;
+    let labels = |identity, camera| Labels { identity, camera };
+    let figures = rank(labels(&qi, &qc), labels(&gi, &gc), rule, &*distances)?;
     if args.json {
         let cmc: serde_json::Map<_, _> =
             RANKS.iter().zip(figures.cmc).map(|(rank, share)| (rank.to_string(), json!(share))).collect();
         return print_json(&json!({
             "cmc": cmc, "map": figures.map, "minp": figures.minp, "queries": figures.queries,
             "unmatched": figures.unmatched, "gallery": gallery.matrix.rows(), "measure": args.measure,
+            "rerank": args.rerank.settings(),
         }));
     }
     let mut text = format!(

@@ -48,6 +48,18 @@ pub enum Format {
     Market1501,
     /// `cam_a`, `cam_b` with `<identity>_<angle>.bmp` names.
     Viper,
+    /// `labeled`, `detected` with `<pair>_<identity>_<camera>_<number>` names, or folders `P1/cam1`.
+    Cuhk03,
+    /// `0001001.png`: four digits of identity, three of image; 1 and 2 from the first camera, 3 and 4 from the second.
+    Cuhk01,
+    /// `0001001.jpg`: four digits of identity, three of image; up to 010 from the near camera, the rest from the far.
+    Caviar,
+    /// `single_shot/cam_a`, `single_shot/cam_b` with `person_0001.png` names.
+    Prid2011,
+    /// `list_train.txt`, `list_query.txt`, `list_gallery.txt` beside the folders of images.
+    Msmt17,
+    /// A table `path,identity,camera[,split,time,frame]`.
+    Csv,
     /// `<identity>/<image>`: a folder a person.
     Folder,
 }
@@ -63,4 +75,6 @@ pub struct Dataset {
     pub photos: Vec<Photo>,
     /// Every unusable file with its reason, sorted by path.
     pub broken: Vec<Broken>,
+    /// The test sets that its publishers drew, each a list of identities; mostly none.
+    pub test_sets: Vec<Vec<i64>>,
 }

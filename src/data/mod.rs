@@ -6,6 +6,7 @@ pub mod dataset;
 pub mod formats;
 pub mod image_io;
 pub mod loader;
+pub mod mlr;
 pub mod pedestrians;
 mod prefetch;
 pub mod resolution;

@@ -26,9 +26,15 @@ pub struct Split {
 
 /// Splits a data set; a pure function of its list of images and the seed. No identity is in both training and test.
 ///
-/// - Market-1501: the published parts. Junk (identity -1) is dropped, distractors (0) stay in the gallery only.
-/// - VIPeR: half of the people who were seen by both cameras are the test; camera b (1) asks, camera a (0) answers.
-/// - Folder: half of the people with two images or more are the test. Of each, the images of the lowest-numbered camera
+/// - Market-1501, MSMT17, and a table with a column `split`: the published parts. Junk (identity -1) is dropped, Market's
+///   distractors (0) stay in the gallery only.
+/// - VIPeR, CUHK01: half of the people who were seen by both cameras are the test; the second camera asks, the first answers.
+/// - CUHK03: 100 people, those of a published test set (number `seed` modulo how many there are) where the set has them;
+///   of each pair of cameras the second asks, the first answers.
+/// - CAVIAR: half of the people whom both cameras saw; the far camera asks, the near answers. The others are dropped.
+/// - PRID 2011: half of the people whom both cameras saw; camera a asks, camera b answers, and whoever only b saw
+///   stands in the gallery too.
+/// - Folder, table without parts: half of the people with two images or more are the test. Of each, the images of the lowest-numbered camera
 ///   are the gallery and the others' ask (those of no known camera are left out); where fewer than two cameras are known, half of the images (rounded up, drawn
 ///   by the seed) are the gallery.
 ///
@@ -37,7 +43,24 @@ pub struct Split {
 /// # Errors
 /// [`Error::File`] where fewer than two people of an unpublished split could be searched for.
 pub fn split(dataset: &Dataset, seed: u64) -> Result<Split> {
-    parts(dataset, seed, |people| people / 2)
+    numbered(dataset, seed, 0)
+}
+
+/// Split `number` of those that a protocol takes the mean over; the first is [`split`], that of a model trained by this seed.
+///
+/// # Errors
+/// Those of [`split`].
+pub fn numbered(dataset: &Dataset, seed: u64, number: u64) -> Result<Split> {
+    use rand::Rng;
+    let drawn = if number == 0 { seed } else { seeded::rng(seed, "split/number", &[number]).next_u64() };
+    let sets = dataset.test_sets.len() as u64;
+    // Published test sets are taken in turn.
+    let chosen = if sets == 0 { None } else { dataset.test_sets.get(((seed % sets + number) % sets) as usize) };
+    match (dataset.format, chosen) {
+        (Format::Cuhk03, Some(test)) => parts(dataset, drawn, Test::These(test)),
+        (Format::Cuhk03, None) => parts(dataset, drawn, Test::AtMost(CUHK03_TEST)),
+        _ => parts(dataset, drawn, Test::Half),
+    }
 }
 
 /// As [`split`], but everyone who can be searched for is in the test: for a model that was trained elsewhere. Published
@@ -46,18 +69,61 @@ pub fn split(dataset: &Dataset, seed: u64) -> Result<Split> {
 /// # Errors
 /// Those of [`split`].
 pub fn everyone(dataset: &Dataset, seed: u64) -> Result<Split> {
-    parts(dataset, seed, |people| people)
+    parts(dataset, seed, Test::Everyone)
 }
 
-/// `tested` tells how many of the people that could be searched for are.
-fn parts(dataset: &Dataset, seed: u64, tested: fn(usize) -> usize) -> Result<Split> {
+/// Whether the publishers of the set put each image into a part, so that nothing is left to a seed.
+pub fn is_published(dataset: &Dataset) -> bool {
+    match dataset.format {
+        Format::Market1501 | Format::Msmt17 => true,
+        Format::Csv => dataset.photos.iter().any(|photo| photo.part != Part::Any),
+        _ => false,
+    }
+}
+
+/// Test people of CUHK03.
+const CUHK03_TEST: usize = 100;
+
+/// Which of the people that could be searched for are.
+#[derive(Clone, Copy)]
+enum Test<'a> {
+    Half,
+    Everyone,
+    /// So many, but never more than half.
+    AtMost(usize),
+    These(&'a [i64]),
+}
+
+fn parts(dataset: &Dataset, seed: u64, test: Test) -> Result<Split> {
     let mut parts = match dataset.format {
-        Format::Market1501 => published(&dataset.photos),
-        Format::Viper => halves(dataset, seed, tested, by_camera)?,
-        Format::Folder => {
-            halves(dataset, seed, tested, |photos, seed| by_camera(photos, seed).or_else(|| by_chance(photos, seed)))?
+        _ if is_published(dataset) => {
+            published(&dataset.photos, if dataset.format == Format::Market1501 { 1 } else { 0 })
         }
+        Format::Folder | Format::Csv => {
+            halves(dataset, seed, test, |photos, seed| by_camera(photos, seed).or_else(|| by_chance(photos, seed)))?
+        }
+        Format::Prid2011 => halves(dataset, seed, test, |photos, seed| {
+            by_camera(photos, seed).map(|(asks, answers)| (answers, asks)) // camera a (0) asks here
+        })?,
+        _ => halves(dataset, seed, test, by_camera)?,
     };
+    match dataset.format {
+        Format::Caviar => {
+            let both = |who: i64| {
+                let cameras = dataset.photos.iter().filter(|p| p.identity == who).map(|p| p.camera);
+                cameras.collect::<BTreeSet<_>>().len() > 1
+            };
+            parts[0].retain(|photo| both(photo.identity));
+        }
+        Format::Prid2011 => {
+            let (alone, train) = std::mem::take(&mut parts[0])
+                .into_iter()
+                .partition(|photo| photo.camera == 1 && photo.identity >= super::formats::PRID_ONLY_B);
+            parts[0] = train;
+            parts[2].extend::<Vec<Photo>>(alone);
+        }
+        _ => {}
+    }
     for part in &mut parts {
         part.sort_by(|a, b| a.path.cmp(&b.path));
     }
@@ -72,15 +138,16 @@ type Parts = [Vec<Photo>; 3];
 /// The query and the gallery images of one person, where there are both.
 type Halved<'a> = Option<(Vec<&'a Photo>, Vec<&'a Photo>)>;
 
-fn published(photos: &[Photo]) -> Parts {
+/// `least` is the lowest identity of a person who can be searched for; those below it, junk aside, are distractors.
+fn published(photos: &[Photo], least: i64) -> Parts {
     let of = |part, least| photos.iter().filter(|p| p.part == part && p.identity >= least).cloned().collect::<Vec<_>>();
-    [of(Part::Train, 1), of(Part::Query, 1), of(Part::Gallery, 0)]
+    [of(Part::Train, least), of(Part::Query, least), of(Part::Gallery, 0)]
 }
 
 fn halves(
     dataset: &Dataset,
     seed: u64,
-    tested: fn(usize) -> usize,
+    test: Test,
     halve: impl for<'a> Fn(&[&'a Photo], u64) -> Halved<'a>,
 ) -> Result<Parts> {
     let mut people = BTreeMap::<i64, Vec<&Photo>>::new();
@@ -91,8 +158,8 @@ fn halves(
         people.iter().filter(|(_, photos)| halve(photos, seed).is_some()).map(|(who, _)| *who).collect();
     if searchable.len() < 2 {
         let needed = match dataset.format {
-            Format::Viper => "an image from both cameras",
-            _ => "two images",
+            Format::Folder | Format::Csv => "two images",
+            _ => "an image from both cameras",
         };
         return Err(Error::file(
             &dataset.root,
@@ -104,8 +171,16 @@ fn halves(
             "Add images of more people",
         ));
     }
+    let half = searchable.len() / 2;
+    if let Test::These(these) = test {
+        searchable.retain(|who| these.contains(who));
+    }
     searchable.shuffle(&mut seeded::rng(seed, "split/people", &[]));
-    searchable.truncate(tested(searchable.len()));
+    searchable.truncate(match test {
+        Test::Half => half,
+        Test::AtMost(most) => most.min(half),
+        Test::Everyone | Test::These(_) => usize::MAX,
+    });
     let test: BTreeSet<i64> = searchable.into_iter().collect();
     let [mut train, mut query, mut gallery] = Parts::default();
     for (who, photos) in people {
@@ -162,7 +237,7 @@ mod tests {
     }
 
     fn set(format: Format, photos: Vec<Photo>) -> Dataset {
-        Dataset { format, root: PathBuf::from("set"), photos, broken: Vec::new() }
+        Dataset { format, root: PathBuf::from("set"), photos, broken: Vec::new(), test_sets: Vec::new() }
     }
 
     fn people(photos: &[Photo]) -> BTreeSet<i64> {
@@ -246,6 +321,62 @@ mod tests {
             tested.extend(people(&split.query));
         }
         assert_eq!(tested.len(), 6, "every person is in the test for some seed");
+    }
+
+    #[test]
+    fn numbered_splits_differ_and_begin_with_the_seeds_own() {
+        let set = viper(40);
+        let hashes: BTreeSet<String> = (0..10).map(|n| numbered(&set, 3, n).expect("splits").hash).collect();
+        assert_eq!(hashes.len(), 10);
+        assert_eq!(numbered(&set, 3, 0).expect("splits"), split(&set, 3).expect("splits"));
+    }
+
+    #[test]
+    fn cuhk03_takes_its_published_test_sets_or_a_hundred_people() {
+        let mut set = Dataset { format: Format::Cuhk03, ..viper(400) };
+        let drawn = split(&set, 1).expect("splits");
+        assert_eq!((people(&drawn.query).len(), people(&drawn.train).len()), (100, 300));
+        set.test_sets = vec![vec![1, 2, 3], vec![7, 8], vec![9, 10, 11, 12]];
+        assert_eq!(people(&split(&set, 4).expect("splits").query), [7, 8].into());
+        assert_eq!(people(&numbered(&set, 4, 1).expect("splits").gallery), [9, 10, 11, 12].into());
+        assert_eq!(split(&set, 1).expect("splits").train.len(), 2 * 398);
+    }
+
+    #[test]
+    fn caviar_drops_whom_one_camera_saw() {
+        let mut set = Dataset { format: Format::Caviar, ..viper(50) };
+        set.photos.extend((100..122).map(|who| photo(&format!("n/{who}"), who, 0, Part::Any)));
+        let split = split(&set, 2).expect("splits");
+        assert_eq!((people(&split.train).len(), people(&split.query).len()), (25, 25));
+        assert!(split.query.iter().all(|p| p.camera == 1) && split.gallery.iter().all(|p| p.camera == 0));
+    }
+
+    #[test]
+    fn prid_asks_with_camera_a_among_strangers_of_camera_b() {
+        let mut set = Dataset { format: Format::Prid2011, ..viper(20) };
+        set.photos.push(photo("0/900", 900, 0, Part::Any));
+        set.photos
+            .extend((0..7).map(|i| photo(&format!("1/s{i}"), super::super::formats::PRID_ONLY_B + i, 1, Part::Any)));
+        let split = split(&set, 2).expect("splits");
+        assert_eq!((split.query.len(), split.gallery.len()), (10, 17));
+        assert!(split.query.iter().all(|p| p.camera == 0) && split.gallery.iter().all(|p| p.camera == 1));
+        assert!(people(&split.train).contains(&900));
+    }
+
+    #[test]
+    fn a_table_with_parts_is_published() {
+        let set = set(
+            Format::Csv,
+            vec![
+                photo("a", 0, 1, Part::Train),
+                photo("b", 1, 1, Part::Query),
+                photo("c", 1, 2, Part::Gallery),
+                photo("d", UNKNOWN, 2, Part::Gallery),
+            ],
+        );
+        assert!(is_published(&set));
+        let split = split(&set, 2).expect("splits");
+        assert_eq!((split.train.len(), split.query.len(), split.gallery.len()), (1, 1, 1));
     }
 
     #[test]

@@ -5,10 +5,13 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use super::ranking::{Figures, Labels, SameCamera, score_all};
+use super::distances::Pairwise;
+use super::interval::{Interval, METRICS, Method, bootstrap};
+use super::ranking::{Figures, Labels, QueryScore, SameCamera, Scorer, tally};
+use super::rerank::{Reranked, Settings};
 use crate::data::dataset::{Broken, Part, Photo, UNKNOWN};
 use crate::error::{Error, Result};
-use crate::gallery::distance::{Comparer, Measure};
+use crate::gallery::distance::Measure;
 use crate::gallery::embed::{Embedded, embed};
 use crate::gallery::matrix::Matrix;
 use crate::model::rain::Rain;
@@ -30,6 +33,14 @@ pub enum Protocol {
 }
 
 impl Protocol {
+    /// What the draws, and the resamples of the intervals, are drawn from.
+    fn seed(self) -> u64 {
+        match self {
+            Self::SingleShot { seed, .. } => seed,
+            Self::MultiShot => 0,
+        }
+    }
+
     /// The protocol that a gallery calls for: multi-shot where its publishers put it together, else single-shot with 10
     /// draws from seed 0.
     pub fn of(gallery: &[Photo]) -> Self {
@@ -37,6 +48,46 @@ impl Protocol {
             Self::MultiShot
         } else {
             Self::SingleShot { draws: 10, seed: 0 }
+        }
+    }
+}
+
+/// CMC, mAP and mINP in percent, each with its 95% interval.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// Rank-1.
+    pub rank1: Interval,
+    /// Rank-5.
+    pub rank5: Interval,
+    /// Rank-10.
+    pub rank10: Interval,
+    /// Rank-20.
+    pub rank20: Interval,
+    /// Mean average precision.
+    pub map: Interval,
+    /// Mean inverse negative penalty.
+    pub minp: Interval,
+}
+
+impl From<[Interval; METRICS]> for Summary {
+    fn from([rank1, rank5, rank10, rank20, map, minp]: [Interval; METRICS]) -> Self {
+        Self { rank1, rank5, rank10, rank20, map, minp }
+    }
+}
+
+impl Summary {
+    /// The means and Student's t-intervals of several independent results: splits, or runs of several seeds.
+    pub fn over(all: &[Summary]) -> Self {
+        let of = |figure: fn(&Summary) -> Interval| {
+            Interval::of(&all.iter().map(|one| figure(one).mean).collect::<Vec<_>>())
+        };
+        Self {
+            rank1: of(|s| s.rank1),
+            rank5: of(|s| s.rank5),
+            rank10: of(|s| s.rank10),
+            rank20: of(|s| s.rank20),
+            map: of(|s| s.map),
+            minp: of(|s| s.minp),
         }
     }
 }
@@ -54,6 +105,10 @@ pub struct Evaluation {
     pub gallery: usize,
     /// Figures in percent, one entry a rate.
     pub rates: Vec<RateFigures>,
+    /// The same with mINP and 95% intervals, one entry a rate.
+    pub intervals: Vec<Summary>,
+    /// How the intervals were computed.
+    pub method: Method,
     /// Images that could not be read and were left out.
     pub broken: Vec<Broken>,
 }
@@ -70,16 +125,18 @@ pub fn evaluate(
     device: &Device,
     on: &mut dyn FnMut(u64, u64) -> Flow,
 ) -> Result<Vec<RateFigures>> {
-    Ok(evaluate_with(model, query, gallery, rates, Protocol::of(gallery), device, on)?.rates)
+    Ok(evaluate_with(model, query, gallery, rates, Protocol::of(gallery), None, device, on)?.rates)
 }
 
-/// [`evaluate`] by a protocol of choice, with everything there is to tell.
+/// [`evaluate`] by a protocol of choice, re-ranked where asked for, with everything there is to tell.
+#[allow(clippy::too_many_arguments)] // what is judged, how, and where
 pub fn evaluate_with(
     model: &Rain,
     query: &[Photo],
     gallery: &[Photo],
     rates: &[f64],
     protocol: Protocol,
+    rerank: Option<Settings>,
     device: &Device,
     on: &mut dyn FnMut(u64, u64) -> Flow,
 ) -> Result<Evaluation> {
@@ -98,31 +155,45 @@ pub fn evaluate_with(
         unmatched: 0,
         gallery: sharp.identity.len(),
         rates: Vec::with_capacity(rates.len()),
+        intervals: Vec::with_capacity(rates.len()),
+        method: Method::Bootstrap,
         broken: sharp.broken.clone(),
     };
     for (position, &rate) in rates.iter().enumerate() {
         let queries = embed_side(query, rate)?;
-        let figures = judge(&queries, &sharp, protocol)?;
+        let trials = judge(&queries, &sharp, protocol, rerank)?;
+        let figures = trials.figures(sharp.identity.len())?;
         if position == 0 {
             out.broken.extend(queries.broken.iter().cloned());
             out.queries = queries.identity.len();
             out.unmatched = figures.unmatched;
         }
         out.rates.push(in_percent(rate, &figures));
+        out.intervals.push(trials.intervals(protocol.seed()));
     }
     Ok(out)
 }
 
 /// One side of the comparison, without its broken images.
-struct Side {
-    matrix: Matrix,
-    identity: Vec<i64>,
-    camera: Vec<i64>,
-    broken: Vec<Broken>,
+pub(super) struct Side {
+    pub matrix: Matrix,
+    pub identity: Vec<i64>,
+    pub camera: Vec<i64>,
+    pub broken: Vec<Broken>,
 }
 
 impl Side {
-    fn new(photos: &[Photo], embedded: Embedded) -> Self {
+    /// The images `places` alone.
+    pub(super) fn select(&self, places: &[usize]) -> Self {
+        Self {
+            matrix: self.matrix.select(places),
+            identity: places.iter().map(|&i| self.identity[i]).collect(),
+            camera: places.iter().map(|&i| self.camera[i]).collect(),
+            broken: Vec::new(),
+        }
+    }
+
+    pub(super) fn new(photos: &[Photo], embedded: Embedded) -> Self {
         Self {
             identity: embedded.kept.iter().map(|&i| photos[i].identity).collect(),
             camera: embedded.kept.iter().map(|&i| photos[i].camera).collect(),
@@ -131,36 +202,81 @@ impl Side {
         }
     }
 
-    fn labels(&self) -> Labels<'_> {
+    pub(super) fn labels(&self) -> Labels<'_> {
         Labels { identity: &self.identity, camera: &self.camera }
     }
 }
 
-fn judge(query: &Side, gallery: &Side, protocol: Protocol) -> Result<Figures> {
+/// The scores of every query against each gallery that the protocol makes of one.
+pub(super) fn judge(query: &Side, gallery: &Side, protocol: Protocol, rerank: Option<Settings>) -> Result<Trials> {
     match protocol {
-        Protocol::MultiShot => figures(query, gallery, SameCamera::LeaveOut),
+        Protocol::MultiShot => Trials::new(query, [gallery], SameCamera::LeaveOut, rerank),
         Protocol::SingleShot { draws, seed } => {
-            let shots = Shots::new(&gallery.identity);
-            let draws = if shots.trivial() { 1 } else { draws.max(1) };
-            let mut all = Vec::with_capacity(draws);
-            for number in 0..draws as u64 {
-                let drawn = shots.draw(seed, number);
-                let one = Side {
-                    matrix: gallery.matrix.select(&drawn),
-                    identity: drawn.iter().map(|&i| gallery.identity[i]).collect(),
-                    camera: drawn.iter().map(|&i| gallery.camera[i]).collect(),
-                    broken: Vec::new(),
-                };
-                all.push(figures(query, &one, SameCamera::Keep)?);
-            }
-            mean(&all)
+            let draws = draw_galleries(&gallery.identity, draws, seed);
+            let drawn: Vec<Side> = draws.iter().map(|places| gallery.select(places)).collect();
+            Trials::new(query, &drawn, SameCamera::Keep, rerank)
         }
     }
 }
 
-fn figures(query: &Side, gallery: &Side, rule: SameCamera) -> Result<Figures> {
-    let comparer = Comparer::new(&gallery.matrix, Measure::Cosine);
-    score_all(query.labels(), gallery.labels(), rule, |q| comparer.distances(query.matrix.row(q)))
+/// Query scores against one or several galleries.
+#[derive(Debug)]
+pub(super) struct Trials {
+    /// Of each query.
+    pub identity: Vec<i64>,
+    /// `[gallery][query]`.
+    pub scores: Vec<Vec<Option<QueryScore>>>,
+}
+
+impl Trials {
+    pub(super) fn new<'a>(
+        query: &Side,
+        galleries: impl IntoIterator<Item = &'a Side>,
+        rule: SameCamera,
+        rerank: Option<Settings>,
+    ) -> Result<Self> {
+        let one = |gallery: &Side| {
+            let scorer = Scorer::new(gallery.labels(), rule);
+            let (query_features, measure) = (&query.matrix, Measure::Cosine);
+            Ok(match rerank {
+                None => scorer.score_all(query.labels(), &Pairwise::new(query_features, &gallery.matrix, measure)),
+                Some(settings) => {
+                    let distances = Reranked::new(query_features, &gallery.matrix, measure, settings)?;
+                    scorer.score_all(query.labels(), &distances)
+                }
+            })
+        };
+        let scores = galleries.into_iter().map(one).collect::<Result<_>>()?;
+        Ok(Self { identity: query.identity.clone(), scores })
+    }
+
+    /// The same scores of the queries `places` alone.
+    pub(super) fn of(&self, places: &[usize]) -> Self {
+        Self {
+            identity: places.iter().map(|&q| self.identity[q]).collect(),
+            scores: self.scores.iter().map(|row| places.iter().map(|&q| row[q]).collect()).collect(),
+        }
+    }
+
+    /// Means over the queries, then over the galleries.
+    ///
+    /// # Errors
+    /// [`Error::Input`] where no query has a positive.
+    pub(super) fn figures(&self, gallery: usize) -> Result<Figures> {
+        mean(&self.scores.iter().map(|scores| tally(scores, gallery)).collect::<Result<Vec<_>>>()?)
+    }
+
+    /// CMC, mAP and mINP with their bootstrap intervals, in percent.
+    pub(super) fn intervals(&self, seed: u64) -> Summary {
+        Summary::from(bootstrap(&self.scores, &self.identity, seed).map(|share| share.scaled(100.0)))
+    }
+}
+
+/// The places of each drawn single-shot gallery, one image an identity: one draw where there is nothing to choose.
+pub(super) fn draw_galleries(identities: &[i64], draws: usize, seed: u64) -> Vec<Vec<usize>> {
+    let shots = Shots::new(identities);
+    let draws = if shots.trivial() { 1 } else { draws.max(1) };
+    (0..draws as u64).map(|number| shots.draw(seed, number)).collect()
 }
 
 /// The gallery images of each identity, from which single-shot galleries are drawn.
@@ -238,7 +354,7 @@ mod tests {
         let gallery = side(&[1, 1, 2], &[0, 0, 0], &[1.0, 0.0, -1.0, 0.0, 0.0, 1.0]);
         let query = side(&[1], &[0], &[1.0, 0.1]);
         let protocol = Protocol::SingleShot { draws: 10, seed: 1 };
-        let got = judge(&query, &gallery, protocol).unwrap();
+        let got = judge(&query, &gallery, protocol, None).unwrap().figures(3).unwrap();
         let shots = Shots::new(&gallery.identity);
         let near = (0..10).filter(|&n| shots.draw(1, n)[0] == 0).count() as f64;
         assert!(near > 0.0 && near < 10.0);
@@ -250,7 +366,7 @@ mod tests {
     fn multi_shot_leaves_out_the_own_camera() {
         let gallery = side(&[1, 2, 1, -1], &[4, 4, 5, 5], &[1.0, 0.0, 0.9, 0.2, 0.5, 0.5, 1.0, 0.0]);
         let query = side(&[1], &[4], &[1.0, 0.0]);
-        let got = judge(&query, &gallery, Protocol::MultiShot).unwrap();
+        let got = judge(&query, &gallery, Protocol::MultiShot, None).unwrap().figures(4).unwrap();
         assert_eq!((got.cmc[0], got.cmc[1], got.map), (0.0, 1.0, 0.5));
     }
 }

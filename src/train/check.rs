@@ -26,7 +26,12 @@ pub fn check(config: &RunConfig) -> Result<()> {
             "a batch needs two images, for its statistics",
         ),
         (!share(data.erasing), "data.erasing", "choose a probability from 0 to 1"),
-        (!share(data.labelled) || data.labelled == 0.0, "data.labelled", "choose a share above 0, up to 1"),
+        (!share(data.labelled), "data.labelled", "choose a share from 0 to 1"),
+        (
+            data.labelled == 0.0 && loss.adv == 0.0 && loss.rec == 0.0,
+            "data.labelled",
+            "without labels there is nothing to learn but loss.rec and loss.adv, so give one of them a weight",
+        ),
         (!data.use_lr && loss.adv != 0.0, "loss.adv", "set it to 0 where data.use_lr is false"),
         (!data.use_lr && loss.rec != 0.0, "loss.rec", "set it to 0 where data.use_lr is false"),
         (!not_negative(loss.adv), "loss.adv", "choose a weight of 0 or more"),
@@ -76,7 +81,7 @@ mod tests {
         for (assignment, key) in [
             ("data.rates=0.5", "data.rates"),
             ("data.rates=[]", "data.rates"),
-            ("data.labelled=0", "data.labelled"),
+            ("data.labelled=-0.1", "data.labelled"),
             ("data.use_lr=false", "loss.adv"),
             ("loss.rec=-1", "loss.rec"),
             ("loss.cls=nan", "loss.cls"),

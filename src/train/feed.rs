@@ -46,27 +46,29 @@ impl Data {
 
         let identities: Vec<i64> = split.train.iter().map(|photo| photo.identity).collect();
         let (labels, known, classes) = classes(&identities, config.data.labelled, config.seed);
-        if classes < 2 {
+        if classes < 2 && config.data.labelled > 0.0 {
             let problem = format!("Only {classes} labelled people to train on; two are needed");
             return Err(Error::file(root, problem, "Add images of more people, or raise data.labelled"));
         }
         let (p, k) = (config.data.identities, config.data.images);
         let sampler = IdentitySampler::new(&labels, p, k, config.seed)?;
-        Ok(Self { split, labels, classes, identities: known, hash, broken, sampler })
+        // Without any label the classifier learns nothing, but it is still there.
+        Ok(Self { split, labels, classes: classes.max(1), identities: known, hash, broken, sampler })
     }
 }
 
 /// The class of each image by its identity, the number of identities and the number of classes.
 ///
 /// Classes are numbered in the order of the identities. Where only a share of the labels is used, the seed draws which
-/// identities keep theirs (at least one); images of the others count as images of nobody known: they are
+/// identities keep theirs (at least one, unless the share is 0); images of the others count as images of nobody known: they are
 /// dealt into the batches at random and enter the unsupervised losses only.
 fn classes(identities: &[i64], labelled: f64, seed: u64) -> (Vec<i64>, usize, usize) {
     use rand::seq::SliceRandom;
     let mut known: Vec<i64> = identities.iter().copied().filter(|&id| id != UNKNOWN).collect();
     known.sort_unstable();
     known.dedup();
-    let keep = ((known.len() as f64 * labelled).round() as usize).max(1).min(known.len());
+    let least = usize::from(labelled > 0.0);
+    let keep = ((known.len() as f64 * labelled).round() as usize).max(least).min(known.len());
     let mut kept = known.clone();
     kept.shuffle(&mut seeded::rng(seed, "labelled", &[]));
     kept.truncate(keep);
@@ -159,5 +161,7 @@ mod tests {
         assert_eq!(classes(&identities, 0.25, 5).0, labels);
         assert_ne!(classes(&identities, 0.25, 6).0, labels);
         assert_eq!(classes(&identities, 1e-9, 5).2, 1);
+        let (labels, known, kept) = classes(&identities, 0.0, 5);
+        assert!((known, kept) == (100, 0) && labels.iter().all(|&l| l == UNKNOWN));
     }
 }

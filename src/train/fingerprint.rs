@@ -50,7 +50,7 @@ mod tests {
             Photo { path, identity: 1, camera: -1, part: Part::Any }
         };
         let photos = files.iter().map(photo).collect();
-        Dataset { format: Format::Folder, root: root.to_path_buf(), photos, broken: Vec::new() }
+        Dataset { format: Format::Folder, root: root.to_path_buf(), photos, broken: Vec::new(), test_sets: Vec::new() }
     }
 
     #[test]

@@ -12,12 +12,27 @@ use crate::data::dataset::Format;
 use crate::model::config::ModelConfig;
 use crate::{Error, Result};
 
-const PRESETS: [(&str, &str); 6] = [
+const PRESETS: [(&str, &str); 21] = [
     ("demo", include_str!("../../assets/presets/demo.toml")),
     ("paper-multi-level", include_str!("../../assets/presets/paper-multi-level.toml")),
     ("paper-single-level", include_str!("../../assets/presets/paper-single-level.toml")),
     ("baseline-hr", include_str!("../../assets/presets/baseline-hr.toml")),
     ("baseline-hr-lr", include_str!("../../assets/presets/baseline-hr-lr.toml")),
+    ("without-cls", include_str!("../../assets/presets/without-cls.toml")),
+    ("without-tri", include_str!("../../assets/presets/without-tri.toml")),
+    ("without-rec", include_str!("../../assets/presets/without-rec.toml")),
+    ("without-adv", include_str!("../../assets/presets/without-adv.toml")),
+    ("levels-5", include_str!("../../assets/presets/levels-5.toml")),
+    ("levels-4-5", include_str!("../../assets/presets/levels-4-5.toml")),
+    ("levels-3-4-5", include_str!("../../assets/presets/levels-3-4-5.toml")),
+    ("levels-2-3-4-5", include_str!("../../assets/presets/levels-2-3-4-5.toml")),
+    ("semi-0", include_str!("../../assets/presets/semi-0.toml")),
+    ("semi-20", include_str!("../../assets/presets/semi-20.toml")),
+    ("semi-40", include_str!("../../assets/presets/semi-40.toml")),
+    ("semi-60", include_str!("../../assets/presets/semi-60.toml")),
+    ("semi-80", include_str!("../../assets/presets/semi-80.toml")),
+    ("semi-100", include_str!("../../assets/presets/semi-100.toml")),
+    ("strong", include_str!("../../assets/presets/strong.toml")),
     ("viper-small", include_str!("../../assets/presets/viper-small.toml")),
 ];
 
@@ -271,6 +286,19 @@ mod tests {
         assert!(!hr.data.use_lr && hr.loss.adv == 0.0 && hr.loss.rec == 0.0);
         let both = load("baseline-hr-lr").unwrap();
         assert!(both.data.use_lr && both.loss.adv == 0.0 && both.loss.rec == 0.0);
+        for (name, off) in [("without-cls", 0), ("without-tri", 1), ("without-rec", 2), ("without-adv", 3)] {
+            let loss = load(name).unwrap().loss;
+            let weights = [loss.cls, loss.tri, loss.rec, loss.adv];
+            assert!((0..4).all(|term| weights[term] == f64::from(u8::from(term != off))), "{name}: {weights:?}");
+        }
+        for (name, share) in [("semi-0", 0.0), ("semi-40", 0.4), ("semi-100", 1.0)] {
+            assert_eq!(load(name).unwrap().data.labelled, share);
+        }
+        assert_eq!(load("levels-2-3-4-5").unwrap().model.shape.levels, [2, 3, 4, 5]);
+        let strong = load("strong").unwrap();
+        assert!(strong.model.shape.last_stride == 1 && strong.data.erasing > 0.0 && strong.loss.batch_hard);
+        let terms = [strong.loss.adv, strong.loss.rec, strong.loss.cls, strong.loss.tri];
+        assert!(terms.iter().all(|weight| *weight == 1.0), "RAIN's terms stay: {terms:?}");
         let viper = load("viper-small").unwrap();
         assert_eq!((viper.optim.lr, viper.optim.betas_discriminator), (3.5e-4, [0.5, 0.999]));
         assert_eq!((viper.model.shape.base_width, viper.model.shape.stem_width), (32, Some(64)));

@@ -19,7 +19,9 @@ pub fn list(root: &Path) -> Result<Listing> {
         return Err(Error::file(
             root,
             format!("is not a data set. Looked for {LOOKED_FOR}; found {}", scan::describe(root)),
-            "Put the images of each person into a folder of their own, or name another folder",
+            super::one_too_deep(root).unwrap_or_else(|| {
+                "Put the images of each person into a folder of their own, or name another folder".to_string()
+            }),
         ));
     }
     listing.broken.extend(loose.into_iter().map(|path| Broken {

@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use super::{Listing, scan};
-use crate::Error;
 use crate::Result;
 use crate::data::dataset::{Broken, Part, Photo, UNKNOWN};
 
@@ -22,11 +21,7 @@ pub fn is_here(root: &Path) -> bool {
 /// Lists the parts that are there. Junk keeps its identity -1 and distractors their 0; a split decides about them.
 pub fn list(root: &Path) -> Result<Listing> {
     if !is_here(root) {
-        return Err(Error::file(
-            root,
-            format!("is not laid out like Market-1501. Looked for {LOOKED_FOR}; found {}", scan::describe(root)),
-            "Name the folder that holds these three, or another format",
-        ));
+        return Err(super::not_laid_out(root, "Market-1501", LOOKED_FOR));
     }
     let mut listing = Listing::default();
     for (name, part) in PARTS {

@@ -75,6 +75,19 @@ pub fn folders(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(all)
 }
 
+/// The names of what lies directly inside a folder; none where it cannot be listed.
+pub fn names(root: &Path) -> impl Iterator<Item = String> {
+    let all = children(root).unwrap_or_default();
+    all.into_iter().filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+}
+
+/// The files directly inside a folder, sorted; none where it cannot be listed.
+pub fn files(root: &Path) -> Vec<PathBuf> {
+    let mut all = children(root).unwrap_or_default();
+    all.retain(|path| path.is_file());
+    all
+}
+
 /// The images directly inside a folder, sorted: those that lie beside the folders of a layout.
 pub fn loose_images(root: &Path) -> Vec<PathBuf> {
     let mut all = children(root).unwrap_or_default();

@@ -236,6 +236,253 @@ proptest! {
     }
 }
 
+/// A small rendered picture in the format that its name says.
+fn rendered(root: &Path, name: &str, shade: u8) {
+    let path = root.join(name);
+    fs::create_dir_all(path.parent().expect("a parent")).expect("creates");
+    let picture = RgbImage::from_fn(8, 16, |x, y| Rgb([shade, 20 * x as u8, 10 * y as u8]));
+    picture.save(&path).expect("saves");
+}
+
+#[test]
+fn cuhk03_is_recognised_and_read() {
+    let root = folder();
+    for name in
+        ["detected/1_001_1_01.png", "labeled/1_001_1_01.png", "labeled/1_001_2_06.png", "labeled/5_099_1_02.PNG"]
+    {
+        put(root.path(), name);
+    }
+    put(root.path(), "labeled/6_x_1_02.png");
+    let set = read(root.path(), None).expect("reads");
+    assert_eq!(set.format, Format::Cuhk03);
+    let expect = |name: &str, identity, camera| (name.to_string(), identity, camera, Part::Any);
+    assert_eq!(
+        labels(&set),
+        [
+            expect("labeled/1_001_1_01.png", 10_001, 1),
+            expect("labeled/1_001_2_06.png", 10_001, 2),
+            expect("labeled/5_099_1_02.PNG", 50_099, 9),
+        ]
+    );
+    assert!(set.broken.len() == 1 && set.broken[0].reason.contains("1_001_2_07.png"));
+    // One set of boxes can be named by itself.
+    assert_eq!(read(&root.path().join("detected"), None).expect("reads").photos.len(), 1);
+}
+
+#[test]
+fn cuhk03_test_sets_that_are_no_lists_are_named() {
+    let root = folder();
+    put(root.path(), "labeled/1_001_1_01.png");
+    fs::write(root.path().join("test_sets.json"), "[[1, \"x\"]]").expect("writes");
+    one_paragraph(&read(root.path(), None).unwrap_err(), &["test_sets.json", "list of lists"]);
+}
+
+#[test]
+fn seven_digits_are_cuhk01_or_caviar() {
+    let (campus, mall) = (folder(), folder());
+    for name in ["0001001.png", "0001002.png", "0001003.png", "0971004.png"] {
+        put(&campus.path().join("campus"), name);
+    }
+    let set = read(campus.path(), None).expect("reads");
+    assert_eq!(set.format, Format::Cuhk01);
+    let who: Vec<_> = set.photos.iter().map(|p| (p.identity, p.camera)).collect();
+    assert_eq!(who, [(1, 1), (1, 1), (1, 2), (971, 2)]);
+
+    for name in ["0001001.jpg", "0001010.JPG", "0001011.jpg", "0001021.jpg", "0072010.jpg", "readme7.jpg"] {
+        put(mall.path(), name);
+    }
+    let set = read(mall.path(), None).expect("reads");
+    assert_eq!(set.format, Format::Caviar);
+    let who: Vec<_> = set.photos.iter().map(|p| (p.identity, p.camera)).collect();
+    assert_eq!(who, [(1, 1), (1, 1), (1, 2), (1, 2), (72, 1)]);
+    assert!(set.broken.len() == 1 && set.broken[0].reason.contains("seven digits"));
+}
+
+#[test]
+fn prid_is_recognised_before_viper_and_its_strangers_are_told_apart() {
+    let root = folder();
+    for name in [
+        "single_shot/cam_a/person_0001.png",
+        "single_shot/cam_a/person_0300.png",
+        "single_shot/cam_b/person_0001.png",
+        "single_shot/cam_b/person_0300.png",
+        "multi_shot/cam_a/person_0001/0001.png",
+        "multi_shot/cam_b/person_0001/0001.png",
+    ] {
+        put(root.path(), name);
+    }
+    let set = read(root.path(), None).expect("reads");
+    assert_eq!(set.format, Format::Prid2011);
+    let who: Vec<_> = set.photos.iter().map(|p| (p.identity, p.camera)).collect();
+    assert_eq!(who, [(1, 0), (300, 0), (1, 1), (PRID_ONLY_B + 300, 1)]);
+    // The folder of single shots alone, and the tracks alone.
+    assert_eq!(read(&root.path().join("single_shot"), None).expect("reads").format, Format::Prid2011);
+    fs::remove_dir_all(root.path().join("single_shot")).expect("removes");
+    assert_eq!(read(root.path(), Some(Format::Prid2011)).expect("reads").photos.len(), 2);
+}
+
+#[test]
+fn msmt17_is_read_by_its_lists() {
+    let root = folder();
+    for name in ["train/0000/0000_000_01_0303morning_0008_0.jpg", "test/0000/0000_001_12_0303noon_0032_1.jpg"] {
+        put(root.path(), name);
+    }
+    let write = |name: &str, text: &str| fs::write(root.path().join(name), text).expect("writes");
+    write("list_train.txt", "0000/0000_000_01_0303morning_0008_0.jpg 0\n\n");
+    write(
+        "list_query.txt",
+        "0000/0000_001_12_0303noon_0032_1.jpg 0\r\n0000/0000_001_12_0303noon_0032_1.jpg 0\nnonsense\n../x_0_1_2.jpg 3\n",
+    );
+    write("list_gallery.txt", "0001/0001_000_03_0303noon_0001_0.jpg 1\n");
+    let set = read(root.path(), None).expect("reads");
+    assert_eq!(set.format, Format::Msmt17);
+    let who: Vec<_> = set.photos.iter().map(|p| (p.identity, p.camera, p.part)).collect();
+    assert_eq!(who, [(msmt17::TEST_FROM, 12, Part::Query), (0, 1, Part::Train)]);
+    let reasons: Vec<_> = set.broken.iter().map(|b| b.reason.as_str()).collect();
+    for words in ["listed twice", "nonsense", "../x_0_1_2.jpg", "could not read"] {
+        assert!(reasons.iter().any(|r| r.contains(words)), "{words}: {reasons:?}");
+    }
+    fs::remove_dir_all(root.path().join("test")).expect("removes");
+    one_paragraph(&read(root.path(), None).unwrap_err(), &["list_query.txt", "test or mask_test_v2", "Unpack"]);
+}
+
+#[test]
+fn a_table_is_read() {
+    let root = folder();
+    for name in ["a/1.png", "b 2.png", "c.png"] {
+        put(root.path(), name);
+    }
+    let write = |text: &[u8]| fs::write(root.path().join("people.csv"), text).expect("writes");
+    write(
+        "\u{feff}Path, Identity,Camera,Split,Time,Frame\na/1.png,anna,north,query,10:00,5\n\"b 2.png\",bert,south,gallery,,\n\
+         c.png,,north,gallery\nc.png,bert,north,gallery\ngone.png,bert,north,train\nc2.png,bert,north,sometimes\n"
+            .as_bytes(),
+    );
+    let set = read(root.path(), None).expect("reads");
+    assert_eq!(set.format, Format::Csv);
+    let who: Vec<_> = set.photos.iter().map(|p| (p.identity, p.camera, p.part)).collect();
+    assert_eq!(who, [(0, 0, Part::Query), (1, 1, Part::Gallery), (UNKNOWN, 0, Part::Gallery)]);
+    let reasons: Vec<_> = set.broken.iter().map(|b| b.reason.as_str()).collect();
+    for words in ["listed twice", "sometimes", "could not read"] {
+        assert!(reasons.iter().any(|r| r.contains(words)), "{words}: {reasons:?}");
+    }
+    // Numbers stay what they are; Latin-1 bytes and a row that is too short are no reason to stop.
+    write(b"identity,path\n17,c.png\n-1,a/1.png\n3,caf\xe9.png\n4\n");
+    let set = read(root.path(), None).expect("reads");
+    let who: Vec<_> = set.photos.iter().map(|p| (p.identity, p.camera)).collect();
+    assert_eq!(who, [(UNKNOWN, UNKNOWN), (17, UNKNOWN)]);
+    assert_eq!(set.broken.len(), 2);
+    fs::copy(root.path().join("people.csv"), root.path().join("again.csv")).expect("copies");
+    one_paragraph(&read(root.path(), None).unwrap_err(), &["several tables"]);
+}
+
+#[test]
+fn half_a_set_is_named_and_not_read_as_people() {
+    for (present, missing) in [
+        ("cam_a/000_45.bmp", "cam_b is not"),
+        ("query/0001_c1s1_001051_00.jpg", "bounding_box_train, bounding_box_test is not"),
+    ] {
+        let root = folder();
+        put(root.path(), present);
+        one_paragraph(&read(root.path(), None).unwrap_err(), &["part of a published set", missing, "name the layout"]);
+        // Whoever means it can say so.
+        assert_eq!(read(root.path(), Some(Format::Folder)).expect("reads").photos.len(), 1);
+    }
+}
+
+#[test]
+fn one_folder_too_deep_is_told() {
+    let root = folder();
+    put(root.path(), "bounding_box_train/0002_c1s1_000451_03.jpg");
+    let error = read(&root.path().join("bounding_box_train"), None).unwrap_err();
+    one_paragraph(&error, &["Name the folder above it", "published layout"]);
+}
+
+#[test]
+fn every_attempt_is_told() {
+    let root = folder();
+    put(root.path(), "cam_a/000_45.bmp");
+    put(root.path(), "x.png");
+    let all = attempts(root.path());
+    assert_eq!(all.len(), LAYOUTS.len());
+    let of = |format| all.iter().find(|attempt| attempt.format == format).expect("an attempt");
+    assert_eq!(of(Format::Viper).found, "cam_a without cam_b");
+    assert!(!of(Format::Market1501).here && of(Format::Market1501).found == "nothing of it");
+    assert!(all.iter().all(|attempt| !attempt.looked_for.is_empty()));
+}
+
+#[test]
+fn a_summary_counts_what_is_there() {
+    let root = folder();
+    for (i, name) in [
+        "bounding_box_train/0002_c1s1_000451_03.png",
+        "bounding_box_test/-1_c1s1_000401_03.png",
+        "bounding_box_test/0000_c6s3_094992_01.png",
+        "bounding_box_test/0001_c2s1_000301_00.png",
+        "query/0001_c1s1_001051_00.png",
+    ]
+    .iter()
+    .enumerate()
+    {
+        rendered(root.path(), name, 30 * i as u8);
+    }
+    rendered(root.path(), "bounding_box_test/0001_c3s1_000301_00.png", 0); // the very picture of person 2
+    fs::write(root.path().join("query/0005_c1s1_001051_00.png"), "").expect("writes");
+    let got = summary::summary(&read(root.path(), None).expect("reads"));
+    assert_eq!((got.images, got.identities, got.junk, got.single_image_identities), (6, 2, 1, 1));
+    assert_eq!(got.cameras, [(1, 3), (2, 1), (3, 1), (6, 1)].into());
+    assert_eq!(got.parts, [("gallery", 4), ("query", 1), ("train", 1)].into());
+    assert_eq!((got.heights, got.sizes), ([(0, 6)].into(), [(8, 16); 2]));
+    assert_eq!((got.duplicates.len(), got.duplicates[0].len(), got.broken.len()), (1, 2, 1));
+}
+
+#[test]
+fn every_layout_takes_odd_images_and_names() {
+    // Grey, 16-bit, CMYK and EXIF-rotated images, mixed-case extensions, in the places of each layout.
+    let cmyk: &[u8] = include_bytes!("../image_io/cmyk.jpg");
+    let grey = image::GrayImage::from_pixel(8, 16, image::Luma([9]));
+    let deep = image::ImageBuffer::<Rgb<u16>, Vec<u16>>::from_pixel(8, 16, Rgb([1, 2, 65_000]));
+    let layouts: [(Format, [&str; 3]); 7] = [
+        (Format::Viper, ["cam_a/000_0.Bmp", "cam_a/001_0.PNG", "cam_b/000_0.JPEG"]),
+        (Format::Cuhk03, ["labeled/1_001_1_01.Bmp", "labeled/1_002_1_01.PNG", "labeled/1_001_2_06.JPEG"]),
+        (Format::Cuhk01, ["0001001.Bmp", "0001002.PNG", "0001003.JPEG"]),
+        (Format::Caviar, ["0001001.Bmp", "0001002.PNG", "0001011.JPEG"]),
+        (
+            Format::Prid2011,
+            [
+                "single_shot/cam_a/person_0001.Bmp",
+                "single_shot/cam_a/person_0002.PNG",
+                "single_shot/cam_b/person_0001.JPEG",
+            ],
+        ),
+        (Format::Market1501, ["query/0001_c1.Bmp", "bounding_box_test/0001_c2.PNG", "bounding_box_test/0001_c3.JPEG"]),
+        (Format::Folder, ["anna/1.Bmp", "anna/2.PNG", "bert/1.JPEG"]),
+    ];
+    for (format, [a, b, c]) in layouts {
+        let root = folder();
+        for name in [a, b, c] {
+            fs::create_dir_all(root.path().join(name).parent().expect("a parent")).expect("creates");
+        }
+        grey.save_with_format(root.path().join(a), image::ImageFormat::Bmp).expect("saves");
+        deep.save_with_format(root.path().join(b), image::ImageFormat::Png).expect("saves");
+        fs::write(root.path().join(c), cmyk).expect("writes");
+        let set = read(root.path(), None).unwrap_or_else(|e| panic!("{format:?}: {e}"));
+        assert_eq!((set.format, set.photos.len(), set.broken.len()), (format, 3, 0));
+        for photo in &set.photos {
+            image_io::load(&photo.path).unwrap_or_else(|e| panic!("{format:?}: {e}"));
+        }
+        // Half copied: each file cut in two is named, and what is left is read or refused, never a panic.
+        for name in [a, b, c] {
+            let bytes = fs::read(root.path().join(name)).expect("reads");
+            fs::write(root.path().join(name), &bytes[..bytes.len() / 2]).expect("writes");
+            match read(root.path(), None) {
+                Ok(set) => assert!(set.broken.iter().any(|b| b.path.ends_with(name)), "{format:?} {name}"),
+                Err(error) => one_paragraph(&error, &["unusable"]),
+            }
+        }
+    }
+}
+
 #[test]
 fn viper_itself() {
     let root = std::env::var_os("RAIN_VIPER").map_or_else(|| PathBuf::from("../shared/data/VIPeR"), PathBuf::from);

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use super::market1501::{digits, number};
 use super::{Listing, scan};
+use crate::Result;
 use crate::data::dataset::{Broken, Part, Photo};
-use crate::{Error, Result};
 
 pub const LOOKED_FOR: &str = "a VIPeR layout: cam_a and cam_b, with images named like 000_45.bmp";
 
@@ -19,11 +19,7 @@ pub fn is_here(root: &Path) -> bool {
 /// Lists both cameras: `cam_a` is camera 0, `cam_b` camera 1.
 pub fn list(root: &Path) -> Result<Listing> {
     if !is_here(root) {
-        return Err(Error::file(
-            root,
-            format!("is not laid out like VIPeR. Looked for {LOOKED_FOR}; found {}", scan::describe(root)),
-            "Name the folder that holds cam_a and cam_b, or another format",
-        ));
+        return Err(super::not_laid_out(root, "VIPeR", LOOKED_FOR));
     }
     let mut listing = Listing::default();
     for (camera, name) in (0..).zip(CAMERAS) {
