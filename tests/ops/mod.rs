@@ -130,7 +130,9 @@ pub fn ops() -> Vec<Op> {
         Box::new(|t, v| linear(t, &v[0], &v[1], &v[2])),
     );
 
-    for (z, small) in [(times(&noise(1, &[3, 1, 2, 4]), 4.0, 0.0), true), (times(&noise(1, &[70, 1, 9, 10]), 30.0, 0.0), false)] {
+    for (z, small) in
+        [(times(&noise(1, &[3, 1, 2, 4]), 4.0, 0.0), true), (times(&noise(1, &[70, 1, 9, 10]), 30.0, 0.0), false)]
+    {
         for target in [0.0, 1.0] {
             let f = move |t: &Tape, v: &[Value]| bce_with_logits(t, &v[0], target);
             op(&format!("bce_with_logits {target} {small}"), vec![z.clone()], 1, small, Box::new(f));

@@ -37,8 +37,7 @@ pub fn forward(gpu: &dyn Gpu, x: &Tensor, w: &Tensor, s: &Shape) -> Result<Tenso
     for (first, images) in chunks(s) {
         let (maps, row, next) = gathered(gpu, &x, s, first, images)?;
         let columns = Matrix { next, ..Matrix::new(&maps, row) };
-        let target =
-            Matrix { start: first * s.outputs * plane, next: s.outputs * plane, ..Matrix::new(&y, plane) };
+        let target = Matrix { start: first * s.outputs * plane, next: s.outputs * plane, ..Matrix::new(&y, plane) };
         let product = Product { m: s.outputs, n: plane, k: taps, batch: images, accumulate: false };
         gpu.multiply(Matrix::new(&w, taps), columns, target, product)?;
     }
@@ -55,8 +54,7 @@ pub fn input_gradient(gpu: &dyn Gpu, dy: &Tensor, w: &Tensor, s: &Shape) -> Resu
     let dx = gpu.empty(&[s.batch, s.inputs, s.height, s.width], dy.dtype())?;
     for (first, images) in chunks(s) {
         let weights = Matrix { transposed: true, ..Matrix::new(&w, taps) };
-        let source =
-            Matrix { start: first * s.outputs * plane, next: s.outputs * plane, ..Matrix::new(&dy, plane) };
+        let source = Matrix { start: first * s.outputs * plane, next: s.outputs * plane, ..Matrix::new(&dy, plane) };
         let product = Product { m: taps, n: plane, k: s.outputs, batch: images, accumulate: false };
         if is_plain(s) {
             let target = Matrix { start: first * taps * plane, next: taps * plane, ..Matrix::new(&dx, plane) };

@@ -68,8 +68,7 @@ pub fn batch_norm(
         ];
         gpu.launch("norm_back_slices", xt.dtype(), [slices, channels], THREADS, &args)?;
         let (d_gamma, d_beta) = (floats(&[channels])?, floats(&[channels])?);
-        let args =
-            [In(&sums), In(&products), In(&inverse), Out(&d_gamma), Out(&d_beta), Int(channels), Int(slices)];
+        let args = [In(&sums), In(&products), In(&inverse), Out(&d_gamma), Out(&d_beta), Int(channels), Int(slices)];
         gpu.launch("norm_back_sums", DType::F32, [blocks(channels), 1], THREADS, &args)?;
         let dx = gpu.empty(xt.dims(), xt.dtype())?;
         let args = [
