@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Storage, Tensor};
 
@@ -41,6 +42,52 @@ impl DerefMut for Aligned {
     fn deref_mut(&mut self) -> &mut [f32] {
         // SAFETY: as for `deref`, and the borrow is exclusive.
         unsafe { std::slice::from_raw_parts_mut(self.lines.as_mut_ptr().cast(), self.len) }
+    }
+}
+
+/// Working memory that is kept for the next op instead of being given back and zeroed anew: fresh pages cost a sixth of a
+/// small convolution. What is in it at first is not said.
+pub struct Scratch(Aligned);
+
+/// Buffers kept, largest last; more than a convolution uses at once would only cost memory.
+static KEPT: Mutex<Vec<Aligned>> = Mutex::new(Vec::new());
+const KEEP: usize = 3;
+
+impl Scratch {
+    /// At least `len` numbers.
+    pub fn take(len: usize) -> Self {
+        let fits = {
+            let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+            let found = kept.iter().position(|b| b.len >= len);
+            found.map(|i| kept.remove(i))
+        };
+        Self(fits.unwrap_or_else(|| Aligned::zeros(len)))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let buffer = std::mem::replace(&mut self.0, Aligned::zeros(0));
+        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = kept.partition_point(|b| b.len < buffer.len);
+        kept.insert(place, buffer);
+        if kept.len() > KEEP {
+            // The smallest is the cheapest to make again.
+            kept.remove(0);
+        }
+    }
+}
+
+impl Deref for Scratch {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        &self.0
+    }
+}
+
+impl DerefMut for Scratch {
+    fn deref_mut(&mut self) -> &mut [f32] {
+        &mut self.0
     }
 }
 

@@ -17,8 +17,8 @@ mod weight;
 use candle_core::{Result, Tensor, bail};
 
 use self::gather::Gather;
-use self::product::{Columns, Finish, Product};
-use super::buffer::{output, tensor, with_floats};
+use self::product::{Finish, Product};
+use super::buffer::{Scratch, output, tensor, with_floats};
 use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
 
@@ -160,7 +160,6 @@ pub fn forward(x: &Tensor, w: &Tensor, shape: &Shape, folded: &Folded) -> Result
             rows: shape.outputs,
             scale: folded.scale,
             plane,
-            columns: Columns::dense(shape.batch, shape.outputs, plane),
             finish: Finish { shift: folded.shift, shortcut, relu: folded.relu },
         }
         .compute(&mut y);
@@ -181,26 +180,32 @@ pub fn input_gradient(dy: &Tensor, w: &Tensor, shape: &Shape) -> Result<Tensor> 
     if let Some(gpu) = gpu(dy) {
         return cuda::conv::input_gradient(&*gpu, dy, w, shape);
     }
-    let (plane, k2) = (shape.height * shape.width, shape.kernel * shape.kernel);
+    let k2 = shape.kernel * shape.kernel;
     with_floats([dy, w], |[dy, w]| {
-        let mut dx = output(shape.batch * shape.inputs * plane);
+        let mut dx = output(shape.batch * shape.inputs * shape.height * shape.width);
         for phase in gather::phases(shape) {
             let gather = Gather::backward(shape, dy, &phase)?;
             let weights: Vec<u32> = (0..shape.outputs)
                 .flat_map(|o| phase.taps.iter().map(move |t| (o * shape.inputs * k2 + t.index) as u32))
                 .collect();
-            Product {
+            let (height, width) = phase.size(shape);
+            let product = Product {
                 gather: &gather,
                 a: w,
                 a_row: k2,
                 a_columns: &weights,
                 rows: shape.inputs,
                 scale: None,
-                plane,
-                columns: Columns::phase(shape, &phase),
+                plane: height * width,
                 finish: Finish::default(),
+            };
+            if shape.stride == 1 {
+                product.compute(&mut dx);
+            } else {
+                let mut part = Scratch::take(shape.batch * shape.inputs * height * width);
+                product.compute(&mut part);
+                phase.spread(shape, &part, &mut dx);
             }
-            .compute(&mut dx);
         }
         tensor(dx, &[shape.batch, shape.inputs, shape.height, shape.width][..])
     })

@@ -2,10 +2,10 @@
 
 use candle_core::{Result, Tensor};
 
-use super::activation::{add, add_relu, cast};
+use super::activation::cast;
 use super::conv::{Folded, Shape, conv2d, conv2d_bias, forward};
 use super::cuda::{self, gpu, pointwise::Fold};
-use super::norm::{EPS, batch_norm, update_running};
+use super::norm::{EPS, batch_norm, batch_norm_onto, update_running};
 use super::parameter::{Init, Parameter, Scope};
 use super::tape::{Tape, Value};
 
@@ -85,15 +85,16 @@ impl ConvBn {
         let tape = &pass.tape;
         let weight = cast(tape, &self.weight.leaf(tape), x.tensor().dtype())?;
         let y = conv2d(tape, x, &weight, self.stride, self.padding)?;
-        let relu = matches!(finish, Finish::Relu);
-        let (y, batch) = batch_norm(tape, &y, &self.gamma.leaf(tape), &self.beta.leaf(tape), relu)?;
+        let (gamma, beta) = (self.gamma.leaf(tape), self.beta.leaf(tape));
+        let (y, batch) = match finish {
+            Finish::Plain => batch_norm(tape, &y, &gamma, &beta, false)?,
+            Finish::Relu => batch_norm(tape, &y, &gamma, &beta, true)?,
+            Finish::Add(shortcut) => batch_norm_onto(tape, &y, &gamma, &beta, shortcut, false)?,
+            Finish::AddRelu(shortcut) => batch_norm_onto(tape, &y, &gamma, &beta, shortcut, true)?,
+        };
         update_running(&self.running_mean, &batch.mean)?;
         update_running(&self.running_var, &batch.unbiased_variance)?;
-        match finish {
-            Finish::Plain | Finish::Relu => Ok(y),
-            Finish::Add(shortcut) => add(tape, &y, shortcut),
-            Finish::AddRelu(shortcut) => add_relu(tape, &y, shortcut),
-        }
+        Ok(y)
     }
 
     /// The same with running statistics: one pass, `w * gamma / sigma` and `beta - mean * gamma / sigma`.

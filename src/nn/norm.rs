@@ -6,6 +6,7 @@
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
+use super::activation::{add, add_relu};
 use super::buffer::{Shared, output, tensor, with_floats, with_floats_mut};
 use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
@@ -27,6 +28,31 @@ pub struct Statistics {
 /// # Errors
 /// When the shapes do not fit, or a channel has a single value.
 pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: bool) -> Result<(Value, Statistics)> {
+    normalise(tape, [x, gamma, beta], None, relu)
+}
+
+/// [`batch_norm`] plus a shortcut, then ReLU if asked for: how a residual block ends, in one op, so that neither the
+/// normalised map nor the sum is ever kept beside the result.
+///
+/// # Errors
+/// When the shapes do not fit.
+pub fn batch_norm_onto(
+    tape: &Tape,
+    x: &Value,
+    gamma: &Value,
+    beta: &Value,
+    shortcut: &Value,
+    relu: bool,
+) -> Result<(Value, Statistics)> {
+    normalise(tape, [x, gamma, beta], Some(shortcut), relu)
+}
+
+fn normalise(
+    tape: &Tape,
+    [x, gamma, beta]: [&Value; 3],
+    shortcut: Option<&Value>,
+    relu: bool,
+) -> Result<(Value, Statistics)> {
     let (batch, channels, h, w) = x.tensor().dims4()?;
     let (plane, n) = (h * w, (batch * h * w) as f64);
     if gamma.tensor().dims() != [channels] || beta.tensor().dims() != [channels] || batch * plane < 2 {
@@ -37,10 +63,24 @@ pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: boo
         );
     }
     if let Some(gpu) = gpu(x.tensor()) {
-        return cuda::norm::batch_norm(gpu, tape, x, gamma, beta, relu);
+        let (y, statistics) =
+            cuda::norm::batch_norm(gpu, tape, x, gamma, beta, relu && shortcut.is_none())?;
+        let y = match shortcut {
+            None => y,
+            Some(shortcut) if relu => add_relu(tape, &y, shortcut)?,
+            Some(shortcut) => add(tape, &y, shortcut)?,
+        };
+        return Ok((y, statistics));
+    }
+    if let Some(shortcut) = shortcut
+        && shortcut.tensor().dims() != x.tensor().dims()
+    {
+        bail!("batch norm: x is {:?}, the shortcut is {:?}", x.tensor().dims(), shortcut.tensor().dims());
     }
     let planes = move |channel: usize| (0..batch).map(move |b| (b * channels + channel) * plane);
-    let (y, moments) = with_floats([x.tensor(), gamma.tensor(), beta.tensor()], |[x, gamma, beta]| {
+    // Where there is no shortcut x takes its place in the list, and is not looked at.
+    let added = shortcut.map_or(x.tensor(), Value::tensor);
+    let (y, moments) = with_floats([x.tensor(), gamma.tensor(), beta.tensor(), added], |[x, gamma, beta, added]| {
         let mut y = output(x.len());
         let out = Shared::new(&mut y);
         let moments: Vec<(f64, f64)> = (0..channels)
@@ -55,8 +95,15 @@ pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: boo
                 for at in planes(c) {
                     // SAFETY: planes of one channel are written by this piece alone.
                     let target = unsafe { out.slice(at, plane) };
-                    for (y, x) in target.iter_mut().zip(&x[at..][..plane]) {
-                        *y = ((x - m) * scale + beta[c]).max(floor);
+                    let x = &x[at..][..plane];
+                    if shortcut.is_some() {
+                        for ((y, x), s) in target.iter_mut().zip(x).zip(&added[at..][..plane]) {
+                            *y = ((x - m) * scale + beta[c] + s).max(floor);
+                        }
+                    } else {
+                        for (y, x) in target.iter_mut().zip(x) {
+                            *y = ((x - m) * scale + beta[c]).max(floor);
+                        }
                     }
                 }
                 (mean, variance)
@@ -68,11 +115,15 @@ pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: boo
         mean: tensor(moments.iter().map(|m| m.0 as f32).collect(), channels)?,
         unbiased_variance: tensor(moments.iter().map(|m| (m.1 * n / (n - 1.0)) as f32).collect(), channels)?,
     };
-    let (xt, gt, yt) = (x.tensor().clone(), gamma.tensor().clone(), y.clone());
-    let value = tape.record(&[x, gamma, beta], y, move |dy, _| {
-        with_floats([&xt, &gt, &yt, &dy], |[x, gamma, y, dy]| {
-            let mut dx = output(x.len());
-            let out = Shared::new(&mut dx);
+    let (xt, gt) = (x.tensor().clone(), gamma.tensor().clone());
+    // Only ReLU asks for y again.
+    let yt = if relu { y.clone() } else { xt.clone() };
+    let onto = shortcut.is_some();
+    let inputs: Vec<&Value> = [x, gamma, beta].into_iter().chain(shortcut).collect();
+    let value = tape.record(&inputs, y, move |dy, needed| {
+        let (dx, slopes, masked) = with_floats([&xt, &gt, &yt, &dy], |[x, gamma, y, dy]| {
+            let (mut dx, mut masked) = (output(x.len()), output(if onto && relu { x.len() } else { 0 }));
+            let (out, kept) = (Shared::new(&mut dx), Shared::new(&mut masked));
             let slopes: Vec<(f32, f32)> = (0..channels)
                 .into_par_iter()
                 .with_min_len(4)
@@ -80,29 +131,50 @@ pub fn batch_norm(tape: &Tape, x: &Value, gamma: &Value, beta: &Value, relu: boo
                     let (mean, inverse) = (moments[c].0 as f32, 1.0 / (moments[c].1 + EPS).sqrt());
                     let (mut d_beta, mut d_gamma) = (0.0, 0.0);
                     for at in planes(c) {
-                        let (sum, product) =
-                            masked_sums(&x[at..][..plane], &y[at..][..plane], &dy[at..][..plane], mean, relu);
+                        let (x, y, mut d) = (&x[at..][..plane], &y[at..][..plane], &dy[at..][..plane]);
+                        if onto && relu {
+                            // What passed ReLU is the shortcut's gradient as it is.
+                            // SAFETY: planes of one channel are written by this piece alone.
+                            let target = unsafe { kept.slice(at, plane) };
+                            for ((t, y), d) in target.iter_mut().zip(y).zip(d) {
+                                *t = if *y > 0.0 { *d } else { 0.0 };
+                            }
+                            d = target;
+                        }
+                        let (sum, product) = masked_sums(x, y, d, mean, relu && !onto);
                         d_beta += sum;
                         d_gamma += product;
                     }
                     d_gamma *= inverse;
                     let scale = (gamma[c] as f64 * inverse) as f32;
                     let (offset, slope) = ((d_beta / n) as f32, (d_gamma * inverse / n) as f32);
+                    let backward = |d: f32, x: f32| scale * (d - offset - (x - mean) * slope);
                     for at in planes(c) {
                         // SAFETY: planes of one channel are written by this piece alone.
-                        let target = unsafe { out.slice(at, plane) };
-                        let sources = x[at..][..plane].iter().zip(&y[at..][..plane]).zip(&dy[at..][..plane]);
-                        for (dx, ((x, y), dy)) in target.iter_mut().zip(sources) {
-                            let d = if relu && *y <= 0.0 { 0.0 } else { *dy };
-                            *dx = scale * (d - offset - (x - mean) * slope);
+                        let (target, d) = unsafe {
+                            let d = if onto && relu { &*kept.slice(at, plane) } else { &dy[at..][..plane] };
+                            (out.slice(at, plane), d)
+                        };
+                        let sources = target.iter_mut().zip(&x[at..][..plane]).zip(d);
+                        if relu && !onto {
+                            for (((dx, x), d), y) in sources.zip(&y[at..][..plane]) {
+                                *dx = backward(if *y > 0.0 { *d } else { 0.0 }, *x);
+                            }
+                        } else {
+                            sources.for_each(|((dx, x), d)| *dx = backward(*d, *x));
                         }
                     }
                     (d_gamma as f32, d_beta as f32)
                 })
                 .collect();
-            let (d_gamma, d_beta): (Vec<f32>, Vec<f32>) = slopes.into_iter().unzip();
-            Ok(vec![Some(tensor(dx, xt.shape())?), Some(tensor(d_gamma, channels)?), Some(tensor(d_beta, channels)?)])
-        })
+            Ok((tensor(dx, xt.shape())?, slopes, masked))
+        })?;
+        let (d_gamma, d_beta): (Vec<f32>, Vec<f32>) = slopes.into_iter().unzip();
+        let mut all = vec![Some(dx), Some(tensor(d_gamma, channels)?), Some(tensor(d_beta, channels)?)];
+        if needed.len() == 4 {
+            all.push(Some(if relu { tensor(masked, xt.shape())? } else { dy }));
+        }
+        Ok(all)
     });
     Ok((value, statistics))
 }
@@ -183,6 +255,27 @@ mod tests {
             &[noise(1, &[2, 3, 3, 2]), gamma, beta],
             |t, v| Ok(batch_norm(t, &v[0], &v[1], &v[2], true)?.0),
         );
+    }
+
+    #[test]
+    fn a_residual_block_ends_as_norm_and_sum_do() {
+        let (x, gamma) = (noise(1, &[2, 3, 3, 2]), map(&noise(2, &[3]), |x| x + 2.0).unwrap());
+        // Far enough from the kink on both sides.
+        let shortcut = map(&noise(4, &[2, 3, 3, 2]), |x| x + 9.0 * x.signum()).unwrap();
+        let inputs = [x, gamma, noise(3, &[3]), shortcut];
+        for relu in [false, true] {
+            check_gradients(&inputs, |t, v| Ok(batch_norm_onto(t, &v[0], &v[1], &v[2], &v[3], relu)?.0));
+            // One tensor, two consumers.
+            check_gradients(&inputs, |t, v| Ok(batch_norm_onto(t, &v[3], &v[1], &v[2], &v[3], relu)?.0));
+            let tape = Tape::new();
+            let v: Vec<_> = inputs.iter().map(|t| Value::constant(t.clone())).collect();
+            let fused = batch_norm_onto(&tape, &v[0], &v[1], &v[2], &v[3], relu).unwrap().0;
+            let apart = batch_norm(&tape, &v[0], &v[1], &v[2], false).unwrap().0;
+            let apart = if relu { add_relu(&tape, &apart, &v[3]) } else { add(&tape, &apart, &v[3]) }.unwrap();
+            let expected: Vec<f32> = apart.tensor().flatten_all().unwrap().to_vec1().unwrap();
+            let expected: Vec<f64> = expected.iter().map(|v| f64::from(*v)).collect();
+            close(fused.tensor(), &expected, 1e-6, "y");
+        }
     }
 
     #[test]

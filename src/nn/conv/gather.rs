@@ -1,17 +1,17 @@
 //! The im2col matrix as two lists of offsets into a padded image.
 
-use std::borrow::Cow;
-
 use candle_core::{Result, bail};
 use rayon::prelude::*;
 
 use super::Shape;
-use crate::nn::buffer::{Shared, output};
+use std::ops::Deref;
+
+use crate::nn::buffer::{Scratch, Shared};
 
 /// A matrix that is not stored: element `(k, q)` is `source[rows[k] + columns[q]]`.
 pub struct Gather<'a> {
     /// The (padded) image.
-    pub source: Cow<'a, [f32]>,
+    pub source: Source<'a>,
     /// An offset a tap, `(channel, ky, kx)`.
     pub rows: Vec<u32>,
     /// An offset a position, `(image, y, x)`; followed by [`SLACK`] zeros, so that a last panel may read past the end.
@@ -20,6 +20,24 @@ pub struct Gather<'a> {
     pub positions: usize,
     /// Positions come in runs of this many neighbours in `source`: 32, 16, 8, 4, 2 or 1.
     pub run: usize,
+}
+
+/// The numbers that a gather reads: the caller's own, or a rearranged copy.
+pub enum Source<'a> {
+    /// As they came.
+    Given(&'a [f32]),
+    /// Padded, split or thinned.
+    Made(Scratch),
+}
+
+impl Deref for Source<'_> {
+    type Target = [f32];
+    fn deref(&self) -> &[f32] {
+        match self {
+            Self::Given(numbers) => numbers,
+            Self::Made(scratch) => scratch,
+        }
+    }
 }
 
 /// No kernel has more columns than this.
@@ -75,6 +93,13 @@ impl<'a> Gather<'a> {
     /// Taps x output positions of x.
     pub fn forward(shape: &Shape, x: &'a [f32]) -> Result<Self> {
         let (oh, ow, s) = (shape.out_height(), shape.out_width(), shape.stride);
+        if shape.kernel == 1 && shape.padding == 0 && s > 1 {
+            // A single tap sees one position in s * s: those alone make a dense image.
+            let seen = thinned(x, [shape.height, shape.width], [oh, ow], s);
+            let image = Padded { source: Source::Made(seen), channels: shape.inputs, height: oh, width: ow, stride: 1 };
+            let rows = (0..shape.inputs).map(|c| image.offset(c, 0, 0)).collect();
+            return Ok(image.gather(rows, shape.batch, oh, ow, 1));
+        }
         let pad = [shape.padding; 4];
         let image = Padded::new(x, [shape.batch, shape.inputs, shape.height, shape.width], pad, s)?;
         let mut rows = Vec::with_capacity(shape.taps());
@@ -114,12 +139,26 @@ impl Phase {
     pub fn size(&self, shape: &Shape) -> (usize, usize) {
         ((shape.height - self.y).div_ceil(shape.stride), (shape.width - self.x).div_ceil(shape.stride))
     }
+
+    /// Writes the phase's numbers, plane by plane, to their places in `whole [b,ci,h,w]`.
+    pub fn spread(&self, shape: &Shape, part: &[f32], whole: &mut [f32]) {
+        let ((h, w), s) = (self.size(shape), shape.stride);
+        let plane = shape.height * shape.width;
+        whole.par_chunks_exact_mut(plane).zip(part.par_chunks_exact(h * w)).with_min_len(8).for_each(
+            |(whole, part)| {
+                let rows = whole.chunks_exact_mut(shape.width).skip(self.y).step_by(s);
+                for (row, part) in rows.zip(part.chunks_exact(w)) {
+                    row[self.x..].iter_mut().step_by(s).zip(part).for_each(|(t, v)| *t = *v);
+                }
+            },
+        );
+    }
 }
 
 /// Images with zeros around them. At stride s each row is stored as s rows, one a phase of x, so that the positions a tap
 /// visits are neighbours at any stride.
 struct Padded<'a> {
-    source: Cow<'a, [f32]>,
+    source: Source<'a>,
     channels: usize,
     height: usize,
     /// Numbers in a row of one phase.
@@ -140,25 +179,28 @@ impl<'a> Padded<'a> {
             bail!("a batch of {batch} images with {channels} channels of {h}x{w} is too large for one convolution");
         }
         if stride == 1 && top + bottom + left + right == 0 {
-            return Ok(Self { source: Cow::Borrowed(x), channels, height, width, stride });
+            return Ok(Self { source: Source::Given(x), channels, height, width, stride });
         }
-        let mut source = output(batch * channels * plane + SLACK);
+        let mut source = Scratch::take(batch * channels * plane + SLACK);
         let planes = Shared::new(&mut source);
         (0..batch * channels).into_par_iter().with_min_len(8).for_each(|i| {
             // SAFETY: plane i is written by this piece alone and lies in the buffer.
             let target = unsafe { planes.slice(i * plane, plane) };
+            target.fill(0.0);
             for (y, row) in x[i * h * w..][..h * w].chunks_exact(w).enumerate() {
                 if stride == 1 {
                     target[(y + top) * width + left..][..w].copy_from_slice(row);
                 } else {
-                    for (x, &value) in row.iter().enumerate() {
-                        let x = x + left;
-                        target[((x % stride) * height + y + top) * width + x / stride] = value;
+                    for phase in 0..stride {
+                        let first = (phase + stride - left % stride) % stride;
+                        let start = (phase * height + y + top) * width + (first + left) / stride;
+                        let every = row.get(first..).unwrap_or_default().iter().step_by(stride);
+                        target[start..].iter_mut().zip(every).for_each(|(t, v)| *t = *v);
                     }
                 }
             }
         });
-        Ok(Self { source: Cow::Owned(source), channels, height, width, stride })
+        Ok(Self { source: Source::Made(source), channels, height, width, stride })
     }
 
     /// Offset of `(channel, y, x)` within an image.
@@ -182,6 +224,20 @@ impl<'a> Padded<'a> {
         let run = [32, 16, 8, 4, 2].into_iter().find(|r| neighbours.is_multiple_of(*r)).unwrap_or(1);
         Gather { source: self.source, rows, columns, positions, run }
     }
+}
+
+/// Every s-th number of every s-th row of each plane.
+fn thinned(x: &[f32], [h, w]: [usize; 2], [oh, ow]: [usize; 2], s: usize) -> Scratch {
+    let planes = x.len() / (h * w);
+    let mut seen = Scratch::take(planes * oh * ow + SLACK);
+    seen[..planes * oh * ow].par_chunks_exact_mut(oh * ow).zip(x.par_chunks_exact(h * w)).with_min_len(8).for_each(
+        |(seen, plane)| {
+            for (target, row) in seen.chunks_exact_mut(ow).zip(plane.chunks_exact(w).step_by(s)) {
+                target.iter_mut().zip(row.iter().step_by(s)).for_each(|(t, v)| *t = *v);
+            }
+        },
+    );
+    seen
 }
 
 impl Gather<'_> {

@@ -1,35 +1,18 @@
 //! `C = finish(A * G)` with a gathered `G`: the forward pass and the input gradient.
 
-use super::Shape;
-use super::gather::{Gather, Phase};
-use crate::nn::buffer::{Aligned, Shared};
+use std::ops::Range;
+
+use super::gather::Gather;
+use crate::nn::buffer::{Aligned, Scratch, Shared};
 use crate::nn::kernel::{self, Micro, Task, dispatch};
 
 /// Depth of a block: a panel of A and one of B of this depth fit in the first-level cache.
 pub const DEPTH: usize = 256;
+/// Columns of a block of G at most: with DEPTH rows it takes half of a second-level cache.
+const WIDEST: usize = 512;
 
-/// Where each column of C lies: offset of row 0; row m is `m * plane` further.
-pub struct Columns(Vec<u32>);
-
-impl Columns {
-    /// Positions `(image, y, x)` of a tensor `[batch, rows, plane]`.
-    pub fn dense(batch: usize, rows: usize, plane: usize) -> Self {
-        Self((0..batch).flat_map(|b| (0..plane).map(move |p| (b * rows * plane + p) as u32)).collect())
-    }
-
-    /// Positions of one phase of the input.
-    pub fn phase(shape: &Shape, phase: &Phase) -> Self {
-        let (s, plane) = (shape.stride, shape.height * shape.width);
-        let mut all = Vec::new();
-        for b in 0..shape.batch {
-            for y in (phase.y..shape.height).step_by(s) {
-                let row = b * shape.inputs * plane + y * shape.width;
-                all.extend((row + phase.x..row + shape.width).step_by(s).map(|q| q as u32));
-            }
-        }
-        Self(all)
-    }
-}
+/// Rows of G that are packed together.
+const FEW: usize = 8;
 
 /// What closes the product, while the tile is in the cache.
 #[derive(Default)]
@@ -56,13 +39,13 @@ pub struct Product<'a> {
     pub a_columns: &'a [u32],
     pub rows: usize,
     pub scale: Option<&'a [f32]>,
+    /// Columns of an image: C is `[images, rows, plane]`.
     pub plane: usize,
-    pub columns: Columns,
     pub finish: Finish<'a>,
 }
 
 impl Product<'_> {
-    /// Overwrites the columns of `c`.
+    /// Overwrites `c`.
     pub fn compute(&self, c: &mut [f32]) {
         dispatch!(compute(self, c));
     }
@@ -70,27 +53,52 @@ impl Product<'_> {
 
 fn compute<M: Micro>(product: &Product, c: &mut [f32]) {
     let packed = pack_a::<M>(product);
-    let positions = product.gather.positions;
-    let width = column_block::<M>(positions);
-    let task = Tiles { product, packed: &packed, width, c: Shared::new(c) };
-    kernel::run::<M, _>(&task, positions.div_ceil(width));
+    let pieces = Pieces::new::<M>(product.rows, product.gather.positions);
+    let task = Tiles { product, packed: &packed, pieces, c: Shared::new(c) };
+    kernel::run::<M, _>(&task, pieces.columns * pieces.groups);
 }
 
-/// Columns that one piece takes: as many as keep all threads busy, at most 512.
-fn column_block<M: Micro>(positions: usize) -> usize {
-    let mut width = 512;
-    while width > M::NR && positions.div_ceil(width) < 3 * rayon::current_num_threads() {
-        width /= 2;
+/// How C is cut for the threads.
+#[derive(Clone, Copy)]
+struct Pieces {
+    /// Columns of a piece, a multiple of NR.
+    width: usize,
+    /// Pieces side by side.
+    columns: usize,
+    /// Panels of MR rows in a piece.
+    tall: usize,
+    /// Pieces one below the other.
+    groups: usize,
+}
+
+impl Pieces {
+    /// Enough pieces to keep all threads busy. Narrow ones read A often, low ones pack G often: first the width shrinks,
+    /// then the height, then the width again.
+    fn new<M: Micro>(rows: usize, positions: usize) -> Self {
+        let (panels, wanted) = (rows.div_ceil(M::MR), 3 * rayon::current_num_threads());
+        let (mut width, mut groups) = (WIDEST, 1);
+        while positions.div_ceil(width) * groups < wanted {
+            if width > 128 {
+                width /= 2;
+            } else if panels >= 16 * groups {
+                groups *= 2;
+            } else if width > M::NR {
+                width /= 2;
+            } else {
+                break;
+            }
+        }
+        let tall = panels.div_ceil(groups);
+        Self { width, columns: positions.div_ceil(width), tall, groups: panels.div_ceil(tall) }
     }
-    width
 }
 
-/// A as `[depth block][panel of MR rows][k][MR]`, rows past the end zero.
-fn pack_a<M: Micro>(product: &Product) -> Aligned {
+/// A as `[depth block][panel of MR rows][k][MR]`; what rows past the end hold is not said.
+fn pack_a<M: Micro>(product: &Product) -> Scratch {
     let (depth, panels) = (product.a_columns.len(), product.rows.div_ceil(M::MR));
-    let mut packed = Aligned::zeros(depth * panels * M::MR);
+    let mut packed = Scratch::take(depth * panels * M::MR);
     let task = PackA { product, packed: Shared::new(&mut packed) };
-    kernel::run::<M, _>(&task, panels);
+    kernel::run::<M, _>(&task, depth.div_ceil(DEPTH) * panels.div_ceil(PANELS));
     packed
 }
 
@@ -99,27 +107,75 @@ struct PackA<'a> {
     packed: Shared,
 }
 
+/// Panels of A that a piece packs.
+const PANELS: usize = 16;
+
 impl Task for PackA<'_> {
     #[inline(always)]
-    unsafe fn run<M: Micro>(&self, panel: usize) {
+    unsafe fn run<M: Micro>(&self, piece: usize) {
         let p = self.product;
-        let depth = p.a_columns.len();
-        let (first, panels) = (panel * M::MR, p.rows.div_ceil(M::MR));
-        let lanes = M::MR.min(p.rows - first);
-        for k0 in (0..depth).step_by(DEPTH) {
-            let deep = DEPTH.min(depth - k0);
-            // SAFETY: this piece alone writes its panel of each depth block.
-            let block = unsafe { self.packed.slice((k0 * panels + panel * deep) * M::MR, deep * M::MR) };
-            for (target, &column) in block.chunks_exact_mut(M::MR).zip(&p.a_columns[k0..k0 + deep]) {
-                for (lane, value) in target[..lanes].iter_mut().enumerate() {
-                    *value = p.a[(first + lane) * p.a_row + column as usize];
+        let (depth, panels) = (p.a_columns.len(), p.rows.div_ceil(M::MR));
+        let groups = panels.div_ceil(PANELS);
+        let (k0, group) = (piece / groups * DEPTH, piece % groups * PANELS);
+        let deep = DEPTH.min(depth - k0);
+        let columns = &p.a_columns[k0..k0 + deep];
+        // Where the numbers of a row lie side by side, a panel takes them in one go; else all panels take a few columns,
+        // so that A is read in the order in which it lies.
+        let straight = p.a_row > 1 && columns[deep - 1] - columns[0] == (deep - 1) as u32;
+        let few = if straight { deep } else { 2 * FEW };
+        for k in (0..deep).step_by(few) {
+            let columns = &columns[k..deep.min(k + few)];
+            for panel in group..panels.min(group + PANELS) {
+                let first = panel * M::MR;
+                let lanes = M::MR.min(p.rows - first);
+                let at = (k0 * panels + panel * deep + k) * M::MR;
+                // SAFETY: this piece alone writes these panels of its depth block; rows hold `whole` more numbers.
+                let block = unsafe { self.packed.slice(at, columns.len() * M::MR) };
+                let mut whole = 0;
+                if straight && lanes == M::MR {
+                    whole = deep - deep % 8;
+                    let row = |lane: usize| &p.a[(first + lane) * p.a_row + columns[0] as usize..][..whole];
+                    interleave::<M>(row, &mut block[..whole * M::MR]);
+                }
+                let source = &p.a[first * p.a_row..];
+                for (target, &column) in block.chunks_exact_mut(M::MR).zip(columns).skip(whole) {
+                    let (target, source) = (&mut target[..lanes], &source[column as usize..]);
+                    match p.a_row {
+                        1 => strided::<1>(target, source),
+                        9 => strided::<9>(target, source),
+                        row => target.iter_mut().zip(source.iter().step_by(row)).for_each(|(t, v)| *t = *v),
+                    }
                 }
                 if let Some(scale) = p.scale {
-                    for (value, scale) in target.iter_mut().zip(&scale[first..first + lanes]) {
-                        *value *= scale;
+                    for target in block.chunks_exact_mut(M::MR) {
+                        target.iter_mut().zip(&scale[first..first + lanes]).for_each(|(t, s)| *t *= s);
                     }
                 }
             }
+        }
+    }
+}
+
+/// Every `ROW`-th number of `source`, with the distance known to the compiler.
+#[inline(always)]
+fn strided<const ROW: usize>(target: &mut [f32], source: &[f32]) {
+    let source = &source[..(target.len() - 1) * ROW + 1];
+    for (lane, value) in target.iter_mut().enumerate() {
+        *value = source[lane * ROW];
+    }
+}
+
+/// `block[k * MR + lane] = row(lane)[k]` for rows of equal length, a multiple of eight.
+#[inline(always)]
+pub fn interleave<'a, M: Micro>(row: impl Fn(usize) -> &'a [f32], block: &mut [f32]) {
+    let rows: [&[f32]; 8] = std::array::from_fn(|lane| row(lane.min(M::MR - 1)));
+    let mut square = [[0f32; 8]; 8];
+    for (j, block) in block.chunks_exact_mut(8 * M::MR).enumerate() {
+        let eight = rows.map(|row| row[8 * j..8 * j + 8].as_ptr());
+        // SAFETY: each row was just seen to hold the eight; we run inside `M::enter`.
+        unsafe { M::square(eight, &mut square) };
+        for (target, square) in block.chunks_exact_mut(M::MR).zip(&square) {
+            target.copy_from_slice(&square[..M::MR]);
         }
     }
 }
@@ -127,84 +183,125 @@ impl Task for PackA<'_> {
 struct Tiles<'a> {
     product: &'a Product<'a>,
     packed: &'a [f32],
-    width: usize,
+    pieces: Pieces,
     c: Shared,
 }
 
 thread_local! {
-    static PANEL: std::cell::RefCell<Aligned> = std::cell::RefCell::new(Aligned::zeros(0));
+    static BLOCK: std::cell::RefCell<Aligned> = std::cell::RefCell::new(Aligned::zeros(0));
 }
 
 impl Task for Tiles<'_> {
     #[inline(always)]
     unsafe fn run<M: Micro>(&self, piece: usize) {
-        PANEL.with_borrow_mut(|panel| {
-            panel.reserve(DEPTH * 32);
-            // SAFETY: pieces write disjoint columns of C; the panel belongs to this thread.
-            unsafe { self.columns::<M>(piece, panel.as_mut_ptr()) }
+        BLOCK.with_borrow_mut(|block| {
+            block.reserve(DEPTH * self.pieces.width);
+            // SAFETY: pieces are disjoint parts of C; the block belongs to this thread.
+            unsafe { self.piece::<M>(piece % self.pieces.columns, piece / self.pieces.columns, block.as_mut_ptr()) }
         });
     }
 }
 
 impl Tiles<'_> {
-    /// All rows of this piece's columns: a panel of G is packed once and meets every panel of A.
+    /// A block of G is packed into the second-level cache; each panel of A then stays in the first while it passes over
+    /// the block, and C is written along its rows.
     #[inline(always)]
-    unsafe fn columns<M: Micro>(&self, piece: usize, b: *mut f32) {
-        let p = self.product;
+    unsafe fn piece<M: Micro>(&self, column: usize, group: usize, block: *mut f32) {
+        let (p, width) = (self.product, self.pieces.width);
         let (depth, panels) = (p.a_columns.len(), p.rows.div_ceil(M::MR));
-        let (first, end) = (piece * self.width, ((piece + 1) * self.width).min(p.gather.positions));
-        let mut edge = [0f32; 8 * 32];
+        let (first, end) = (column * width, ((column + 1) * width).min(p.gather.positions));
+        let rows = group * self.pieces.tall..((group + 1) * self.pieces.tall).min(panels);
         for k0 in (0..depth).step_by(DEPTH) {
-            let k1 = (k0 + DEPTH).min(depth);
-            let (accumulate, last) = (k0 > 0, k1 == depth);
-            for q in (first..end).step_by(M::NR) {
-                // SAFETY: `b` holds DEPTH rows of NR; q is a multiple of NR because the piece's width is.
-                unsafe { pack_panel::<M>(p.gather, q, k0, k1, b, M::NR) };
-                let wide = M::NR.min(end - q);
-                let columns = &p.columns.0[q..q + wide];
-                let whole = wide == M::NR && columns[wide - 1] - columns[0] == (wide - 1) as u32;
-                for panel in 0..panels {
-                    let row = panel * M::MR;
-                    let tall = M::MR.min(p.rows - row);
-                    // SAFETY: the panel of A lies in `packed`; the tile of C is this piece's own. A tile that is not
-                    // whole goes by way of `edge`.
-                    unsafe {
-                        let a = self.packed.as_ptr().add((k0 * panels + panel * (k1 - k0)) * M::MR);
-                        if whole && tall == M::MR {
-                            M::tile(k1 - k0, a, b, self.c.at(row * p.plane + columns[0] as usize), p.plane, accumulate);
-                        } else {
-                            M::tile(k1 - k0, a, b, edge.as_mut_ptr(), M::NR, false);
-                            for i in 0..tall {
-                                for (j, &column) in columns.iter().enumerate() {
-                                    let c = self.c.at((row + i) * p.plane + column as usize);
-                                    *c = edge[i * M::NR + j] + if accumulate { *c } else { 0.0 };
-                                }
-                            }
-                        }
-                    }
+            let deep = DEPTH.min(depth - k0);
+            // A few rows at a time, so that the source is read in long runs.
+            for k in (0..deep).step_by(FEW) {
+                for (i, q) in (first..end).step_by(M::NR).enumerate() {
+                    let (from, to) = (k0 + k, k0 + deep.min(k + FEW));
+                    // SAFETY: the block holds DEPTH rows of `width`; q is a multiple of NR because the width is.
+                    unsafe { pack_panel::<M>(p.gather, q, from, to, block.add((i * deep + k) * M::NR), M::NR) };
                 }
-                if last && !p.finish.is_nothing() {
-                    // SAFETY: the same columns of C, still this piece's own.
-                    unsafe { self.finish(columns) };
+            }
+            let place = Place { accumulate: k0 > 0, last: k0 + deep == depth };
+            for panel in rows.clone() {
+                for (i, q) in (first..end).step_by(M::NR).enumerate() {
+                    // SAFETY: both panels were packed; the tile of C is this piece's own.
+                    unsafe {
+                        let a = self.packed.as_ptr().add((k0 * panels + panel * deep) * M::MR);
+                        let b = block.add(i * deep * M::NR);
+                        self.tile::<M>(panel * M::MR, q..end.min(q + M::NR), deep, [a, b], place);
+                    }
                 }
             }
         }
     }
 
+    /// One tile of C: MR rows from `row` (or as many as there are), NR columns from `q` (or as many as there are).
     #[inline(always)]
-    unsafe fn finish(&self, columns: &[u32]) {
-        let (p, finish) = (self.product, &self.product.finish);
-        for row in 0..p.rows {
-            let shift = finish.shift.map_or(0.0, |s| s[row]);
-            for &column in columns {
-                let at = row * p.plane + column as usize;
-                // SAFETY: by the caller, this piece's own element.
-                let c = unsafe { &mut *self.c.at(at) };
-                let sum = *c + shift + finish.shortcut.map_or(0.0, |s| s[at]);
-                *c = if finish.relu { sum.max(0.0) } else { sum };
+    unsafe fn tile<M: Micro>(&self, row: usize, q: Range<usize>, deep: usize, panels: [*const f32; 2], place: Place) {
+        let (p, [a, b]) = (self.product, panels);
+        let tall = M::MR.min(p.rows - row);
+        let (image, at) = (q.start / p.plane, q.start % p.plane);
+        let start = (image * p.rows + row) * p.plane + at;
+        // SAFETY: by the caller.
+        unsafe {
+            if tall == M::MR && q.len() == M::NR && at + M::NR <= p.plane {
+                M::tile(deep, a, b, self.c.at(start), p.plane, place.accumulate);
+                if place.last && !p.finish.is_nothing() {
+                    for i in 0..tall {
+                        self.close(start + i * p.plane, M::NR, row + i);
+                    }
+                }
+                return;
+            }
+            // A tile at the edge of C, or across images, goes by way of its own.
+            let mut edge = [0f32; 8 * 32];
+            M::tile(deep, a, b, edge.as_mut_ptr(), M::NR, false);
+            let (mut q0, mut start) = (q.start, start);
+            while q0 < q.end {
+                let wide = (p.plane - q0 % p.plane).min(q.end - q0);
+                for i in 0..tall {
+                    let part = &edge[i * M::NR + q0 - q.start..][..wide];
+                    let c = self.c.slice(start + i * p.plane, wide);
+                    if place.accumulate {
+                        c.iter_mut().zip(part).for_each(|(c, p)| *c += p);
+                    } else {
+                        c.copy_from_slice(part);
+                    }
+                    if place.last {
+                        self.close(start + i * p.plane, wide, row + i);
+                    }
+                }
+                q0 += wide;
+                start = (q0 / p.plane * p.rows + row) * p.plane;
             }
         }
     }
+
+    /// Closes `len` numbers of C from `at`, which belong to row `row`.
+    ///
+    /// # Safety
+    /// They are the caller's own.
+    #[inline(always)]
+    unsafe fn close(&self, at: usize, len: usize, row: usize) {
+        let finish = &self.product.finish;
+        let shift = finish.shift.map_or(0.0, |s| s[row]);
+        let floor = if finish.relu { 0.0 } else { f32::NEG_INFINITY };
+        // SAFETY: by the caller.
+        let c = unsafe { self.c.slice(at, len) };
+        match finish.shortcut {
+            Some(all) => c.iter_mut().zip(&all[at..]).for_each(|(c, s)| *c = (*c + shift + s).max(floor)),
+            None => c.iter_mut().for_each(|c| *c = (*c + shift).max(floor)),
+        }
+    }
+}
+
+/// Where a tile stands among those of the same columns, in depth.
+#[derive(Clone, Copy)]
+struct Place {
+    /// There was one before.
+    accumulate: bool,
+    /// There is none after.
+    last: bool,
 }
 
 /// [`Gather::panel`] with the kernel's width as a constant.

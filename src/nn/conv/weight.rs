@@ -1,8 +1,8 @@
 //! The weight gradient: `dw = dy * G^T`, summed over all positions.
 
 use super::gather::Gather;
-use super::product::{DEPTH, pack_panel};
-use crate::nn::buffer::{Aligned, Shared};
+use super::product::{DEPTH, interleave, pack_panel};
+use crate::nn::buffer::{Aligned, Scratch, Shared};
 use crate::nn::kernel::{self, Micro, Task, dispatch};
 
 /// Overwrites `dw [outputs, taps]`; `dy` is `[batch, outputs, plane]`.
@@ -12,7 +12,7 @@ pub fn gradient(gather: &Gather, dy: &[f32], outputs: usize, plane: usize, dw: &
 
 fn compute<M: Micro>(gather: &Gather, dy: &[f32], outputs: usize, plane: usize, dw: &mut [f32]) {
     let positions = gather.positions;
-    let mut packed = Aligned::zeros(positions * outputs.div_ceil(M::MR) * M::MR);
+    let mut packed = Scratch::take(positions * outputs.div_ceil(M::MR) * M::MR);
     let pack = PackDy { dy, outputs, plane, positions, packed: Shared::new(&mut packed) };
     kernel::run::<M, _>(&pack, positions.div_ceil(DEPTH));
 
@@ -46,10 +46,15 @@ impl Task for PackDy<'_> {
                 // As far as the image goes.
                 let (image, at) = (q / self.plane, q % self.plane);
                 let many = (q1 - q).min(self.plane - at);
+                let row = |lane: usize| &self.dy[(image * self.outputs + first + lane) * self.plane + at..][..many];
+                let block = &mut block[(q - q0) * M::MR..];
+                let whole = if lanes == M::MR { many - many % 8 } else { 0 };
+                if whole > 0 {
+                    interleave::<M>(|lane| &row(lane)[..whole], &mut block[..whole * M::MR]);
+                }
                 for lane in 0..lanes {
-                    let source = &self.dy[(image * self.outputs + first + lane) * self.plane + at..][..many];
-                    for (i, &value) in source.iter().enumerate() {
-                        block[(q - q0 + i) * M::MR + lane] = value;
+                    for (i, &value) in row(lane).iter().enumerate().skip(whole) {
+                        block[i * M::MR + lane] = value;
                     }
                 }
                 q += many;

@@ -23,6 +23,12 @@ impl Micro for Avx512 {
         unsafe { transpose(src, ld, dst, n) }
     }
 
+    #[inline]
+    unsafe fn square(rows: [*const f32; 8], out: &mut [[f32; 8]; 8]) {
+        // SAFETY: the caller promises the instruction set, which contains AVX2, and the rows.
+        unsafe { super::avx2::square(rows, out) }
+    }
+
     unsafe fn enter<T: Task>(task: &T, piece: usize) {
         // SAFETY: the caller promises the instruction set and `run`'s promises.
         unsafe { enter(task, piece) }

@@ -102,6 +102,20 @@ pub trait Micro: 'static {
         }
     }
 
+    /// Eight rows of eight numbers, turned: `out[k][lane] = rows[lane][k]`.
+    ///
+    /// # Safety
+    /// As for [`Micro::tile`]; each row holds eight numbers.
+    #[inline(always)]
+    unsafe fn square(rows: [*const f32; 8], out: &mut [[f32; 8]; 8]) {
+        for (k, out) in out.iter_mut().enumerate() {
+            for (value, row) in out.iter_mut().zip(rows) {
+                // SAFETY: by the caller.
+                *value = unsafe { *row.add(k) };
+            }
+        }
+    }
+
     /// Runs one piece of `task` with the instruction set switched on, so that what is inlined into it uses the set.
     ///
     /// # Safety
@@ -194,12 +208,25 @@ mod tests {
         }
     }
 
+    fn square_is_right<M: Micro>() {
+        let rows: Vec<f32> = (0..8 * 11).map(|i| i as f32).collect();
+        let mut out = [[0f32; 8]; 8];
+        // SAFETY: each row holds eleven numbers.
+        unsafe { M::square(std::array::from_fn(|i| rows[11 * i..].as_ptr()), &mut out) };
+        for k in 0..8 {
+            for lane in 0..8 {
+                assert_eq!(out[k][lane], rows[11 * lane + k]);
+            }
+        }
+    }
+
     #[test]
     fn every_available_kernel_multiplies_and_transposes() {
         for isa in Isa::available() {
             isa.with(|| {
                 dispatch!(tile_is_right());
                 dispatch!(transpose_is_right());
+                dispatch!(square_is_right());
             });
         }
     }
