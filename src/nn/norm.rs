@@ -6,7 +6,6 @@
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
-use super::activation::{add, add_relu};
 use super::buffer::{Shared, output, tensor, with_floats, with_floats_mut};
 use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
@@ -62,20 +61,13 @@ fn normalise(
             gamma.tensor().dims()
         );
     }
-    if let Some(gpu) = gpu(x.tensor()) {
-        let (y, statistics) =
-            cuda::norm::batch_norm(gpu, tape, x, gamma, beta, relu && shortcut.is_none())?;
-        let y = match shortcut {
-            None => y,
-            Some(shortcut) if relu => add_relu(tape, &y, shortcut)?,
-            Some(shortcut) => add(tape, &y, shortcut)?,
-        };
-        return Ok((y, statistics));
-    }
     if let Some(shortcut) = shortcut
         && shortcut.tensor().dims() != x.tensor().dims()
     {
         bail!("batch norm: x is {:?}, the shortcut is {:?}", x.tensor().dims(), shortcut.tensor().dims());
+    }
+    if let Some(gpu) = gpu(x.tensor()) {
+        return cuda::norm::batch_norm(gpu, tape, [x, gamma, beta], shortcut, relu);
     }
     let planes = move |channel: usize| (0..batch).map(move |b| (b * channels + channel) * plane);
     // Where there is no shortcut x takes its place in the list, and is not looked at.
@@ -237,7 +229,7 @@ pub fn update_running(running: &Tensor, batch: &Tensor) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::activation::{add, map};
+    use crate::nn::activation::{add, add_relu, map};
     use crate::nn::testing::{check_gradients, close, noise};
 
     #[test]
@@ -266,7 +258,7 @@ mod tests {
         for relu in [false, true] {
             check_gradients(&inputs, |t, v| Ok(batch_norm_onto(t, &v[0], &v[1], &v[2], &v[3], relu)?.0));
             // One tensor, two consumers.
-            check_gradients(&inputs, |t, v| Ok(batch_norm_onto(t, &v[3], &v[1], &v[2], &v[3], relu)?.0));
+            check_gradients(&inputs[1..], |t, v| Ok(batch_norm_onto(t, &v[2], &v[0], &v[1], &v[2], relu)?.0));
             let tape = Tape::new();
             let v: Vec<_> = inputs.iter().map(|t| Value::constant(t.clone())).collect();
             let fused = batch_norm_onto(&tape, &v[0], &v[1], &v[2], &v[3], relu).unwrap().0;

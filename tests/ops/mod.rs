@@ -6,7 +6,7 @@ use rain::nn::activation::{add, add_relu, cast, leaky_relu, relu, reverse_gradie
 use rain::nn::conv::{conv2d, conv2d_bias};
 use rain::nn::linear::{linear, rows};
 use rain::nn::loss::{bce_with_logits, cross_entropy, hardest_triplet, l1, squared_error, triplet};
-use rain::nn::norm::batch_norm;
+use rain::nn::norm::{batch_norm, batch_norm_onto};
 use rain::nn::pool::{Border, global_average, max_pool};
 use rain::nn::tape::{Tape, Value};
 use rain::nn::upsample::nearest2x;
@@ -106,6 +106,11 @@ pub fn ops() -> Vec<Op> {
         for relu in [false, true] {
             let f = move |t: &Tape, v: &[Value]| Ok(batch_norm(t, &v[0], &v[1], &v[2], relu)?.0);
             op(&format!("batch_norm {shape:?} {relu}"), inputs.clone(), 1, small && !relu, Box::new(f));
+            // x and the shortcut are the maps, so they come first.
+            let onto =
+                vec![inputs[0].clone(), times(&split(4, &shape), 5.0, 0.0), inputs[1].clone(), inputs[2].clone()];
+            let f = move |t: &Tape, v: &[Value]| Ok(batch_norm_onto(t, &v[0], &v[2], &v[3], &v[1], relu)?.0);
+            op(&format!("batch_norm_onto {shape:?} {relu}"), onto, 2, small && !relu, Box::new(f));
         }
     }
     // 1000 +- 0.01: the textbook E[x^2] - E[x]^2 would return rubbish.

@@ -43,11 +43,13 @@ KERNEL(norm_moments, const float* means, const float* squares, float* mean, floa
     }
 }
 
-KERNEL(norm_apply, const T* x, const float* mean, const float* inverse, const float* gamma, const float* beta, T* y,
-       int relu, int channels, int plane, Index n) {
+// The shortcut of a residual block is added where there is one.
+KERNEL(norm_apply, const T* x, const float* mean, const float* inverse, const float* gamma, const float* beta,
+       const T* shortcut, T* y, int relu, int channels, int plane, Index n) {
     EACH(i, n) {
         const int c = (int)(i / plane % channels);
-        const float v = (get(x[i]) - mean[c]) * (gamma[c] * inverse[c]) + beta[c];
+        float v = (get(x[i]) - mean[c]) * (gamma[c] * inverse[c]) + beta[c];
+        if (shortcut) v += get(shortcut[i]);
         put(y + i, relu && v < 0.0f ? 0.0f : v);
     }
 }
