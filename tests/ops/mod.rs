@@ -12,6 +12,9 @@ use rain::nn::tape::{Tape, Value};
 use rain::nn::upsample::nearest2x;
 use rand::{RngExt, SeedableRng};
 
+/// From inputs to a result, recorded on the tape.
+pub type Call = Box<dyn Fn(&Tape, &[Value]) -> Result<Value>>;
+
 /// An op, what it is fed with, and what may be asked of it.
 pub struct Op {
     pub name: String,
@@ -21,7 +24,7 @@ pub struct Op {
     pub maps: usize,
     /// Whether a finite difference means something (no kink near), and the sizes are small.
     pub smooth: bool,
-    pub f: Box<dyn Fn(&Tape, &[Value]) -> Result<Value>>,
+    pub f: Call,
 }
 
 /// Numbers in -1..1, the same for the same seed.
@@ -71,7 +74,7 @@ const CONVOLUTIONS: [[usize; 8]; 12] = [
 pub fn ops() -> Vec<Op> {
     let mut all = Vec::new();
     type F = fn(&Tape, &[Value]) -> Result<Value>;
-    let mut op = |name: &str, inputs: Vec<Tensor>, maps, smooth, f: Box<dyn Fn(&Tape, &[Value]) -> Result<Value>>| {
+    let mut op = |name: &str, inputs: Vec<Tensor>, maps, smooth, f: Call| {
         all.push(Op { name: name.into(), inputs, maps, smooth, f });
     };
     let map = [2, 3, 4, 5];

@@ -6,6 +6,7 @@
 use std::any::TypeId;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use candle_core::cuda_backend::cudarc::cudnn::safe::{
@@ -56,12 +57,14 @@ where
     T: CudnnDataType + CudaDType + DeviceRepr + WithDType,
 {
     LIBRARIES.with_borrow_mut(|libraries| {
-        if !libraries.contains_key(&device.id()) {
-            let handle = Cudnn::new(device.cuda_stream()).map_err(Error::wrap)?;
-            let workspace = device.alloc_zeros::<u8>(1)?;
-            libraries.insert(device.id(), Library { handle, plans: HashMap::new(), workspace });
-        }
-        let Some(library) = libraries.get_mut(&device.id()) else { bail!("cuDNN was lost") };
+        let library = match libraries.entry(device.id()) {
+            Entry::Occupied(there) => there.into_mut(),
+            Entry::Vacant(place) => place.insert(Library {
+                handle: Cudnn::new(device.cuda_stream()).map_err(Error::wrap)?,
+                plans: HashMap::new(),
+                workspace: device.alloc_zeros::<u8>(1)?,
+            }),
+        };
         library.convolve::<T>(device, pass, shape, first, second)
     })
 }
