@@ -46,18 +46,44 @@ impl fmt::Display for DeviceChoice {
 }
 
 impl DeviceChoice {
-    /// Opens the device. Rain's kernels have no CUDA side yet, so `auto` is the processor and `cuda:N` is refused.
+    /// Opens the device, for the thread that calls. `auto` is the first CUDA device where this build has CUDA and a device
+    /// answers, else the processor.
     ///
     /// # Errors
     /// When the device cannot be had, with the way out.
     pub fn open(self) -> Result<Device> {
         match self {
-            Self::Auto | Self::Cpu => Ok(Device::Cpu),
-            Self::Cuda(n) => Err(Error::input(
-                format!("cuda:{n} cannot be used: this version of Rain computes on the CPU only"),
-                "Use --device auto or --device cpu",
-            )),
+            Self::Auto => Ok(open_cuda(0).unwrap_or(Device::Cpu)),
+            Self::Cpu => Ok(Device::Cpu),
+            Self::Cuda(n) => open_cuda(n),
         }
+    }
+}
+
+#[cfg(feature = "cuda")]
+fn open_cuda(n: usize) -> Result<Device> {
+    Device::new_cuda(n).map_err(|e| {
+        Error::input(
+            format!("cuda:{n} cannot be used: {e}"),
+            "Check that nvidia-smi lists the device and that its driver fits the CUDA of this build, or use --device cpu",
+        )
+    })
+}
+
+#[cfg(not(feature = "cuda"))]
+fn open_cuda(n: usize) -> Result<Device> {
+    Err(Error::input(
+        format!("cuda:{n} cannot be used: this build of Rain computes on the CPU only"),
+        "Build it with `cargo build --release --features cuda,cudnn` where CUDA is installed, or use --device cpu",
+    ))
+}
+
+/// What this build knows of CUDA, in words.
+pub fn cuda_support() -> &'static str {
+    match (cfg!(feature = "cuda"), cfg!(feature = "cudnn")) {
+        (false, _) => "not in this build",
+        (true, false) => "in this build, convolutions by cuBLAS",
+        (true, true) => "in this build, convolutions by cuDNN",
     }
 }
 
@@ -73,6 +99,9 @@ pub fn describe(device: &Device) -> String {
             let threads = rayon::current_num_threads();
             format!("CPU, {threads} thread{}, {kernels}", if threads == 1 { "" } else { "s" })
         }
+        #[cfg(feature = "cuda")]
+        Device::Cuda(cuda) => format!("CUDA, {}", crate::nn::cuda::device::describe(cuda)),
+        #[cfg(not(feature = "cuda"))]
         Device::Cuda(_) => "CUDA".into(),
         Device::Metal(_) => "Metal".into(),
     }
@@ -97,7 +126,11 @@ mod tests {
 
     #[test]
     fn what_cannot_be_had_is_said() {
-        assert!(DeviceChoice::Cuda(0).open().unwrap_err().to_string().contains("--device cpu"));
-        assert!(describe(&DeviceChoice::Auto.open().unwrap()).starts_with("CPU, "));
+        if !cfg!(feature = "cuda") {
+            let refused = DeviceChoice::Cuda(0).open().unwrap_err().to_string();
+            assert!(refused.contains("--features cuda,cudnn") && refused.contains("--device cpu"), "{refused}");
+            assert!(describe(&DeviceChoice::Auto.open().unwrap()).starts_with("CPU, "));
+        }
+        assert!(describe(&DeviceChoice::Cpu.open().unwrap()).starts_with("CPU, "));
     }
 }

@@ -8,7 +8,7 @@ use rain::train::golden::replay;
 fn check(name: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
     for isa in Isa::available() {
-        let (errors, bounds) = isa.with(|| replay(&path)).unwrap_or_else(|e| panic!("{e}"));
+        let (errors, bounds) = isa.with(|| replay(&path, &candle_core::Device::Cpu)).unwrap_or_else(|e| panic!("{e}"));
         println!("{name} {}: {errors:?}", isa.name());
         assert!(errors.within(&bounds), "{name} on {}: {errors:?} beyond {bounds:?}", isa.name());
     }
@@ -38,6 +38,6 @@ fn a_changed_tensor_is_noticed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("changed.safetensors");
     rain::model::weights::write_safetensors(&path, &tensors.into_iter().collect(), header.unwrap()).unwrap();
-    let (errors, bounds) = replay(&path).unwrap();
+    let (errors, bounds) = replay(&path, &candle_core::Device::Cpu).unwrap();
     assert!(errors.eval <= bounds.eval && !errors.within(&bounds));
 }

@@ -2,16 +2,20 @@
 
 use std::path::PathBuf;
 
+use candle_core::Device;
 use serde_json::json;
 
 use super::console::{print, print_json};
-use crate::device::{DeviceChoice, describe};
+use crate::device::{DeviceChoice, cuda_support, describe};
 use crate::error::{Error, Result};
 use crate::nn::kernel::Isa;
 use crate::train::golden;
 
 /// A golden file small enough to ship in the binary, so that every copy of Rain can prove its numbers where it runs.
 const SELF_CHECK: &[u8] = include_bytes!("../../tests/golden/resnet18_semi_sgd.safetensors");
+
+/// The self-check's name for the GPU's kernels.
+const GPU: &str = "CUDA";
 
 /// Check this machine and Rain's numbers on it
 #[derive(Debug, Clone, clap::Args)]
@@ -31,7 +35,7 @@ pub struct DoctorArgs {
 pub fn run(args: &DoctorArgs, device: DeviceChoice) -> Result<()> {
     let device = device.open()?;
     if let Some(path) = &args.golden {
-        let (errors, bounds) = golden::replay(path)?;
+        let (errors, bounds) = golden::replay(path, &device)?;
         print_json(&errors)?;
         return if errors.within(&bounds) {
             Ok(())
@@ -48,8 +52,12 @@ pub fn run(args: &DoctorArgs, device: DeviceChoice) -> Result<()> {
     std::fs::write(&file, SELF_CHECK).map_err(|e| Error::io("write", &file, e))?;
     let mut checks = Vec::new();
     for isa in Isa::available() {
-        let (errors, bounds) = isa.with(|| golden::replay(&file))?;
+        let (errors, bounds) = isa.with(|| golden::replay(&file, &Device::Cpu))?;
         checks.push((isa.name(), errors, errors.within(&bounds)));
+    }
+    if !matches!(device, Device::Cpu) {
+        let (errors, bounds) = golden::replay(&file, &device)?;
+        checks.push((GPU, errors, errors.within(&bounds)));
     }
     let display =
         if super::has_display() { "available" } else { "none: the window cannot open, everything else works" };
@@ -60,6 +68,7 @@ pub fn run(args: &DoctorArgs, device: DeviceChoice) -> Result<()> {
             "version": env!("CARGO_PKG_VERSION"),
             "device": describe(&device),
             "kernels": Isa::current().name(),
+            "cuda": cuda_support(),
             "threads": rayon::current_num_threads(),
             "display": super::has_display(),
             "self_check": checks,
@@ -77,7 +86,7 @@ pub fn run(args: &DoctorArgs, device: DeviceChoice) -> Result<()> {
             Isa::current().name(),
             Isa::available().iter().map(|i| i.name()).collect::<Vec<_>>().join("|")
         ))?;
-        print("CUDA        not in this build")?;
+        print(&format!("CUDA        {}", cuda_support()))?;
         print(&format!("Display     {display}"))?;
         for (isa, errors, ok) in &checks {
             let verdict = if *ok { "right" } else { "WRONG" };
@@ -89,6 +98,10 @@ pub fn run(args: &DoctorArgs, device: DeviceChoice) -> Result<()> {
     }
     match checks.iter().find(|(_, _, ok)| !ok) {
         None => Ok(()),
+        Some((GPU, ..)) => Err(Error::input(
+            "The CUDA kernels give wrong numbers on this GPU",
+            "Use --device cpu, and report it with the GPU's name",
+        )),
         Some((isa, ..)) => Err(Error::input(
             format!("The {isa} kernels give wrong numbers on this processor"),
             "Use RAIN_ISA=portable, and report it with the processor's name",

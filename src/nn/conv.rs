@@ -23,7 +23,7 @@ use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
 
 /// The sizes of one convolution: square kernel, equal stride and padding in both directions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
     /// Images, b.
     pub batch: usize,

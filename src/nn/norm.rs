@@ -6,7 +6,6 @@
 use candle_core::{Result, Tensor, bail};
 use rayon::prelude::*;
 
-use super::activation::{add, add_relu};
 use super::buffer::{Shared, output, tensor, with_floats, with_floats_mut};
 use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
@@ -62,20 +61,13 @@ fn normalise(
             gamma.tensor().dims()
         );
     }
-    if let Some(gpu) = gpu(x.tensor()) {
-        let (y, statistics) =
-            cuda::norm::batch_norm(gpu, tape, x, gamma, beta, relu && shortcut.is_none())?;
-        let y = match shortcut {
-            None => y,
-            Some(shortcut) if relu => add_relu(tape, &y, shortcut)?,
-            Some(shortcut) => add(tape, &y, shortcut)?,
-        };
-        return Ok((y, statistics));
-    }
     if let Some(shortcut) = shortcut
         && shortcut.tensor().dims() != x.tensor().dims()
     {
         bail!("batch norm: x is {:?}, the shortcut is {:?}", x.tensor().dims(), shortcut.tensor().dims());
+    }
+    if let Some(gpu) = gpu(x.tensor()) {
+        return cuda::norm::batch_norm(gpu, tape, [x, gamma, beta], shortcut, relu);
     }
     let planes = move |channel: usize| (0..batch).map(move |b| (b * channels + channel) * plane);
     // Where there is no shortcut x takes its place in the list, and is not looked at.
@@ -237,7 +229,7 @@ pub fn update_running(running: &Tensor, batch: &Tensor) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::nn::activation::{add, map};
+    use crate::nn::activation::{add, add_relu, map};
     use crate::nn::testing::{check_gradients, close, noise};
 
     #[test]

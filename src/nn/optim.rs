@@ -105,14 +105,24 @@ impl Optimiser {
     /// The same on a GPU.
     fn step_on(&self, gpu: &dyn cuda::Gpu, g: &Tensor, p: &Tensor, state: &[Tensor], lr: f64) -> Result<()> {
         match (self.rule, state) {
-            (Rule::Sgd { momentum, nesterov }, [momenta]) => {
-                cuda::optim::sgd(gpu, g, p, momenta, &cuda::optim::Sgd { lr, momentum, nesterov, decay: self.weight_decay })
-            }
+            (Rule::Sgd { momentum, nesterov }, [momenta]) => cuda::optim::sgd(
+                gpu,
+                g,
+                p,
+                momenta,
+                &cuda::optim::Sgd { lr, momentum, nesterov, decay: self.weight_decay },
+            ),
             (Rule::Adam { betas, eps, decoupled }, [first, second]) => {
                 let c = Adam { lr, betas, eps, decoupled, decay: self.weight_decay, steps: self.steps };
                 let (step, root) = c.corrections();
                 let (decay, shrink) = c.decays();
-                cuda::optim::adam(gpu, g, p, [first, second], &cuda::optim::Adam { step, root, betas, eps, decay, shrink })
+                cuda::optim::adam(
+                    gpu,
+                    g,
+                    p,
+                    [first, second],
+                    &cuda::optim::Adam { step, root, betas, eps, decay, shrink },
+                )
             }
             _ => bail!("an optimiser without its state"),
         }

@@ -153,6 +153,17 @@ pub enum Optimiser {
     Adamw,
 }
 
+/// What the maps of a training step are kept in. Parameters, statistics, losses and sums are `f32` in both.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Precision {
+    /// 32 bits.
+    #[default]
+    F32,
+    /// 16 bits with the range of 32 (bfloat16): half the memory, and the GPU's matrix units. Not on the processor.
+    Bf16,
+}
+
 /// The optimisers of F, G, C and of D.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -179,6 +190,8 @@ pub struct OptimConfig {
     pub betas_discriminator: [f64; 2],
     /// Adam's epsilon.
     pub eps: f64,
+    /// What the maps are kept in.
+    pub precision: Precision,
 }
 
 impl Default for OptimConfig {
@@ -195,6 +208,7 @@ impl Default for OptimConfig {
             betas: [0.9, 0.999],
             betas_discriminator: [0.9, 0.999],
             eps: 1e-8,
+            precision: Precision::F32,
         }
     }
 }

@@ -3,14 +3,15 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use candle_core::Tensor;
+use candle_core::{DType, Tensor};
 
-use super::config::{LossConfig, OptimConfig, Optimiser as Which};
+use super::config::{LossConfig, OptimConfig, Optimiser as Which, Precision};
 use super::losses::{self, Mining};
 use crate::error::{Error, Result};
 use crate::model::Rain;
 use crate::nn::activation::weighted_sum;
 use crate::nn::buffer::assign;
+use crate::nn::cuda;
 use crate::nn::layer::Pass;
 use crate::nn::optim::{Optimiser, Rule};
 use crate::nn::tape::Value;
@@ -62,6 +63,7 @@ pub struct Learner {
     loss: LossConfig,
     main: Optimiser,
     discriminators: Optimiser,
+    precision: DType,
 }
 
 impl Learner {
@@ -76,6 +78,16 @@ impl Learner {
                 "Set loss.adv to 0, or name levels (model.levels = [4, 5])",
             ));
         }
+        let precision = match optim.precision {
+            Precision::F32 => DType::F32,
+            Precision::Bf16 if cuda::on(model.device()).is_some() => DType::BF16,
+            Precision::Bf16 => {
+                return Err(Error::input(
+                    "Training in bf16 needs a CUDA device, and this run computes on the CPU",
+                    "Set optim.precision to \"f32\", or train with --device cuda:0",
+                ));
+            }
+        };
         let rule = |which, betas| match which {
             Which::Sgd => Rule::Sgd { momentum: optim.momentum, nesterov: optim.nesterov },
             Which::Adam => Rule::Adam { betas, eps: optim.eps, decoupled: false },
@@ -88,7 +100,7 @@ impl Learner {
             model.discriminator_parameters(),
         )?;
         let model = if loss.rec > 0.0 { model } else { model.without_decoder() };
-        Ok(Self { model, loss, main, discriminators })
+        Ok(Self { model, loss, main, discriminators, precision })
     }
 
     /// One step at these learning rates.
@@ -106,7 +118,7 @@ impl Learner {
     pub fn step_traced(&mut self, batch: &Batch, lr: f64, lr_discriminator: f64) -> Result<(Losses, Trace)> {
         let b = batch.labels.len();
         let Rain { extractor, decoder, discriminators, classifier, .. } = &self.model;
-        let mut values = Losses::default();
+        let mut terms = Terms::default();
 
         // One forward of F over [x_H; x_L], so that the batch statistics see both resolutions.
         let x = match &batch.x_l {
@@ -115,7 +127,7 @@ impl Learner {
         };
         let pass = Pass::training();
         let tape = &pass.tape;
-        let f = extractor.forward(&pass, &Value::constant(x))?;
+        let f = extractor.forward(&pass, &Value::constant(x.to_dtype(self.precision)?))?; // maps are what x is
         let adversarial = self.loss.adv > 0.0 && batch.x_l.is_some();
 
         // D_j descend their loss on detached maps.
@@ -126,7 +138,7 @@ impl Learner {
                 .map(|(j, d)| d.forward(&pass, &f.level(*j).detach(), false))
                 .collect::<candle_core::Result<Vec<_>>>()?;
             let disc = losses::discriminator(&pass.tape, &logits, b, self.loss.adversarial)?;
-            values.disc = scalar(&disc)?;
+            terms.keep("disc", &disc);
             self.discriminators.step(&pass.tape.backward(&disc)?, lr_discriminator)?;
         }
 
@@ -140,13 +152,13 @@ impl Learner {
                 .map(|(j, d)| d.forward(&pass, &losses::adversarial_input(tape, f.level(*j), b, form)?, true))
                 .collect::<candle_core::Result<Vec<_>>>()?;
             let adv = losses::adversarial(tape, &logits, b, form)?;
-            values.adv = scalar(&adv)?;
+            terms.keep("adv", &adv);
             total.push((self.loss.adv, adv));
         }
         if self.loss.rec > 0.0 {
             let images = decoder.forward(&pass, f.level(5))?; // [2b,3,H,W]
             let rec = losses::reconstruction(tape, &images, batch.target.as_ref().unwrap_or(&batch.x_h))?;
-            values.rec = scalar(&rec)?;
+            terms.keep("rec", &rec);
             total.push((self.loss.rec, rec));
             reconstruction = Some(images.tensor().clone());
         }
@@ -154,24 +166,24 @@ impl Learner {
         if self.loss.cls > 0.0 && labelled {
             let logits = classifier.forward(&pass, &f.v)?; // [2b,K]
             let cls = losses::classification(tape, &logits, &batch.labels, self.loss.label_smoothing)?;
-            values.cls = scalar(&cls)?;
+            terms.keep("cls", &cls);
             total.push((self.loss.cls, cls));
         }
         if self.loss.tri > 0.0 && labelled {
             let mining =
                 if self.loss.batch_hard { Mining::Hardest(&batch.labels) } else { Mining::Given(&batch.triplets) };
             let tri = losses::triplets(tape, &f.v, b, mining, self.loss.margin)?;
-            values.tri = scalar(&tri)?;
+            terms.keep("tri", &tri);
             total.push((self.loss.tri, tri));
         }
         let total = weighted_sum(tape, &total)?;
-        values.total = scalar(&total)?;
+        terms.keep("total", &total);
         let v = f.v.tensor().clone();
         drop(f); // so that each map is freed as soon as the backward pass is past it
         let gradients = pass.tape.backward(&total)?;
         self.main.step(&gradients, lr)?;
         let gradients = self.named(gradients);
-        Ok((values, Trace { v, reconstruction, gradients }))
+        Ok((terms.read()?, Trace { v, reconstruction, gradients }))
     }
 
     fn named(&self, mut gradients: HashMap<usize, Tensor>) -> BTreeMap<String, Tensor> {
@@ -221,8 +233,28 @@ impl Learner {
     }
 }
 
-fn scalar(value: &Value) -> Result<f64> {
-    Ok(f64::from(value.tensor().to_scalar::<f32>()?))
+/// The losses of a step where they were computed: a GPU is asked for them once, when all its work is on its way.
+#[derive(Default)]
+struct Terms(Vec<(&'static str, Tensor)>);
+
+impl Terms {
+    fn keep(&mut self, name: &'static str, value: &Value) {
+        self.0.push((name, value.tensor().clone()));
+    }
+
+    fn read(self) -> Result<Losses> {
+        let (names, scalars): (Vec<_>, Vec<_>) = self.0.into_iter().unzip();
+        let numbers = Tensor::stack(&scalars, 0)?.to_vec1::<f32>()?;
+        let find = |name| names.iter().position(|n| *n == name).map_or(0.0, |at| f64::from(numbers[at]));
+        Ok(Losses {
+            total: find("total"),
+            rec: find("rec"),
+            cls: find("cls"),
+            tri: find("tri"),
+            adv: find("adv"),
+            disc: find("disc"),
+        })
+    }
 }
 
 #[cfg(test)]
@@ -297,6 +329,31 @@ mod tests {
         let mut learner = learner(LossConfig { adv: 0.0, rec: 0.0, ..LossConfig::default() });
         let values = learner.step(&Batch { x_l: None, ..batch([0, 0, 1, 1]) }, 0.01, 0.01).unwrap();
         assert!(values.cls > 0.0 && values.adv == 0.0 && !learner.model().has_decoder());
+    }
+
+    #[test]
+    fn bf16_learns_as_f32_does_and_keeps_its_masters_in_f32() {
+        let run = |precision| {
+            let optim = OptimConfig { precision, ..OptimConfig::default() };
+            let loss = LossConfig { batch_hard: true, ..LossConfig::default() };
+            let model = Rain::new(learner(loss.clone()).model().config().clone(), 1, &Device::Cpu).unwrap();
+            let mut learner = Learner::new(model, loss, optim).unwrap();
+            let losses: Vec<Losses> =
+                (0..8).map(|_| learner.step(&batch([0, 0, 1, 1]), 0.002, 0.001).unwrap()).collect();
+            assert!(learner.state().unwrap().iter().all(|(n, t)| t.dtype() == DType::F32 || n.ends_with("steps")));
+            losses
+        };
+        let (exact, rounded) = cuda::emulated::with(1, || (run(Precision::F32), run(Precision::Bf16)));
+        let near = |a: f64, b: f64, share: f64| assert!((a - b).abs() < share * a, "{a} {b}: {exact:?} {rounded:?}");
+        near(exact[0].total, rounded[0].total, 0.01);
+        // Hardest triplets are not the same ones for long; the other terms stay together.
+        for (a, b) in exact.iter().zip(&rounded) {
+            near(a.rec, b.rec, 0.03);
+            near(a.cls, b.cls, 0.06);
+            near(a.adv, b.adv, 0.03);
+            near(a.disc, b.disc, 0.03);
+        }
+        assert!(exact[7].total < 0.8 * exact[0].total && rounded[7].total < 0.8 * rounded[0].total);
     }
 
     #[test]

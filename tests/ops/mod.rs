@@ -6,11 +6,14 @@ use rain::nn::activation::{add, add_relu, cast, leaky_relu, relu, reverse_gradie
 use rain::nn::conv::{conv2d, conv2d_bias};
 use rain::nn::linear::{linear, rows};
 use rain::nn::loss::{bce_with_logits, cross_entropy, hardest_triplet, l1, squared_error, triplet};
-use rain::nn::norm::batch_norm;
+use rain::nn::norm::{batch_norm, batch_norm_onto};
 use rain::nn::pool::{Border, global_average, max_pool};
 use rain::nn::tape::{Tape, Value};
 use rain::nn::upsample::nearest2x;
 use rand::{RngExt, SeedableRng};
+
+/// From inputs to a result, recorded on the tape.
+pub type Call = Box<dyn Fn(&Tape, &[Value]) -> Result<Value>>;
 
 /// An op, what it is fed with, and what may be asked of it.
 pub struct Op {
@@ -21,7 +24,7 @@ pub struct Op {
     pub maps: usize,
     /// Whether a finite difference means something (no kink near), and the sizes are small.
     pub smooth: bool,
-    pub f: Box<dyn Fn(&Tape, &[Value]) -> Result<Value>>,
+    pub f: Call,
 }
 
 /// Numbers in -1..1, the same for the same seed.
@@ -71,7 +74,7 @@ const CONVOLUTIONS: [[usize; 8]; 12] = [
 pub fn ops() -> Vec<Op> {
     let mut all = Vec::new();
     type F = fn(&Tape, &[Value]) -> Result<Value>;
-    let mut op = |name: &str, inputs: Vec<Tensor>, maps, smooth, f: Box<dyn Fn(&Tape, &[Value]) -> Result<Value>>| {
+    let mut op = |name: &str, inputs: Vec<Tensor>, maps, smooth, f: Call| {
         all.push(Op { name: name.into(), inputs, maps, smooth, f });
     };
     let map = [2, 3, 4, 5];
@@ -106,6 +109,11 @@ pub fn ops() -> Vec<Op> {
         for relu in [false, true] {
             let f = move |t: &Tape, v: &[Value]| Ok(batch_norm(t, &v[0], &v[1], &v[2], relu)?.0);
             op(&format!("batch_norm {shape:?} {relu}"), inputs.clone(), 1, small && !relu, Box::new(f));
+            // x and the shortcut are the maps, so they come first.
+            let onto =
+                vec![inputs[0].clone(), times(&split(4, &shape), 5.0, 0.0), inputs[1].clone(), inputs[2].clone()];
+            let f = move |t: &Tape, v: &[Value]| Ok(batch_norm_onto(t, &v[0], &v[2], &v[3], &v[1], relu)?.0);
+            op(&format!("batch_norm_onto {shape:?} {relu}"), onto, 2, small && !relu, Box::new(f));
         }
     }
     // 1000 +- 0.01: the textbook E[x^2] - E[x]^2 would return rubbish.
@@ -130,7 +138,9 @@ pub fn ops() -> Vec<Op> {
         Box::new(|t, v| linear(t, &v[0], &v[1], &v[2])),
     );
 
-    for (z, small) in [(times(&noise(1, &[3, 1, 2, 4]), 4.0, 0.0), true), (times(&noise(1, &[70, 1, 9, 10]), 30.0, 0.0), false)] {
+    for (z, small) in
+        [(times(&noise(1, &[3, 1, 2, 4]), 4.0, 0.0), true), (times(&noise(1, &[70, 1, 9, 10]), 30.0, 0.0), false)]
+    {
         for target in [0.0, 1.0] {
             let f = move |t: &Tape, v: &[Value]| bce_with_logits(t, &v[0], target);
             op(&format!("bce_with_logits {target} {small}"), vec![z.clone()], 1, small, Box::new(f));

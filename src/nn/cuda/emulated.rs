@@ -130,7 +130,7 @@ fn library(dtype: DType) -> &'static Library {
         let compiler = std::env::var("CXX").unwrap_or_else(|_| "g++".into());
         let compiled = Command::new(&compiler)
             .args(["-std=c++20", "-O2", "-fPIC", "-shared", "-pthread", "-ffp-contract=off"])
-            .args([format!("-DT={}", if bf16 { "bf16" } else { "float" }), format!("-DSUFFIX={}", suffix(dtype))])
+            .args([format!("-DMAP={}", if bf16 { "bf16" } else { "float" }), format!("-DSUFFIX={}", suffix(dtype))])
             .arg(&source)
             .arg("-o")
             .arg(&out)

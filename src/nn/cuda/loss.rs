@@ -70,6 +70,8 @@ pub fn cross_entropy(
 
 /// `(anchor, positive, negative)` rows as the kernels take them: `[n, 3]`.
 pub fn given(gpu: &dyn Gpu, triplets: &[(u32, u32, u32)]) -> Result<Tensor> {
+    // No device likes a launch of nothing: none is one that is not there.
+    let triplets = if triplets.is_empty() { &[(u32::MAX, 0, 0)] } else { triplets };
     let flat: Vec<u32> = triplets.iter().flat_map(|(a, p, q)| [*a, *p, *q]).collect();
     Tensor::from_vec(flat, (triplets.len(), 3), &gpu.device())
 }
@@ -93,8 +95,7 @@ pub fn triplet(gpu: Rc<dyn Gpu>, tape: &Tape, v: &Value, triplets: &Tensor, marg
     let args = [In(&vt), In(triplets), Out(&lengths), Int(d)];
     gpu.launch("triplet_lengths", DType::F32, [count, 1], THREADS, &args)?;
     let (gradient, value) = (gpu.empty(&[n, d], DType::F32)?, gpu.empty(&[], DType::F32)?);
-    let args =
-        [In(&vt), In(triplets), In(&lengths), Out(&gradient), Out(&value), Float(margin), Int(count), Int(d)];
+    let args = [In(&vt), In(triplets), In(&lengths), Out(&gradient), Out(&value), Float(margin), Int(count), Int(d)];
     gpu.launch("triplet", DType::F32, [n, 1], THREADS, &args)?;
     Ok(record(gpu, tape, v, value, gradient))
 }

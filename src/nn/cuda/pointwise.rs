@@ -27,11 +27,16 @@ fn element(gpu: &dyn Gpu, kernel: &str, inputs: &[&Tensor], number: Option<f64>)
     Ok(y)
 }
 
+/// dy where y is above zero, else zero.
+pub fn relu_back(gpu: &dyn Gpu, y: &Tensor, dy: &Tensor) -> Result<Tensor> {
+    element(gpu, "relu_back", &[y, dy], None)
+}
+
 /// See [`crate::nn::activation::relu`].
 pub fn relu(gpu: Rc<dyn Gpu>, tape: &Tape, x: &Value) -> Result<Value> {
     let y = element(&*gpu, "relu", &[x.tensor()], None)?;
     let kept = y.clone();
-    Ok(tape.record(&[x], y, move |dy, _| Ok(vec![Some(element(&*gpu, "relu_back", &[&kept, &dy], None)?)])))
+    Ok(tape.record(&[x], y, move |dy, _| Ok(vec![Some(relu_back(&*gpu, &kept, &dy)?)])))
 }
 
 /// See [`crate::nn::activation::leaky_relu`].
@@ -52,7 +57,7 @@ pub fn add_relu(gpu: Rc<dyn Gpu>, tape: &Tape, a: &Value, b: &Value) -> Result<V
     let y = element(&*gpu, "add_relu", &[a.tensor(), b.tensor()], None)?;
     let kept = y.clone();
     Ok(tape.record(&[a, b], y, move |dy, _| {
-        let d = element(&*gpu, "relu_back", &[&kept, &dy], None)?;
+        let d = relu_back(&*gpu, &kept, &dy)?;
         Ok(vec![Some(d.clone()), Some(d)])
     }))
 }

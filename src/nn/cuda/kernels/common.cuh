@@ -1,5 +1,5 @@
-// What every kernel of Rain shares. A file of kernels is compiled twice: with T = float (names end in _f32) and with
-// T = bf16 (_bf16). T is how maps lie in memory; arithmetic, sums and statistics are float in both.
+// What every kernel of Rain shares. A file of kernels is compiled twice: with MAP = float (names end in SUFFIX, f32) and
+// with MAP = bf16. T is how maps lie in memory; arithmetic, sums and statistics are float in both.
 //
 // Rules that keep the kernels right on a device and under the emulation that tests them:
 // - any number of threads a block, and any number of blocks for the loops by EACH: all loops are by stride;
@@ -10,16 +10,18 @@
 #define JOIN_(name, suffix) name##_##suffix
 #define JOIN(name, suffix) JOIN_(name, suffix)
 #define KERNEL(name, ...) extern "C" __global__ void JOIN(name, SUFFIX)(__VA_ARGS__)
-#define DEVICE static __device__ __forceinline__
+#define DEVICE [[maybe_unused]] static __device__ __forceinline__
 #endif
 
 // A place in a tensor. The host refuses tensors of 2^31 elements and more: division is dear in 64 bits.
-typedef unsigned int index;
+typedef unsigned int Index;
 
 // Brain floating point: the upper half of a float. Written out, so that no header of CUDA is needed at run time.
 struct bf16 {
     unsigned short bits;
 };
+
+typedef MAP T;
 
 union Word {
     float value;
@@ -44,10 +46,21 @@ DEVICE void put(bf16* at, float v) {
 
 // For every i in 0..n, shared out among all threads of all blocks.
 #define EACH(i, n)                                                                          \
-    for (index i = blockIdx.x * blockDim.x + threadIdx.x; i < (index)(n); i += gridDim.x * blockDim.x)
+    for (Index i = blockIdx.x * blockDim.x + threadIdx.x; i < (Index)(n); i += gridDim.x * blockDim.x)
 
 // For every i in first..last, shared out among the threads of this block.
 #define ACROSS(i, first, last) for (int i = (first) + (int)threadIdx.x; i < (last); i += (int)blockDim.x)
+
+// A long sum that loses no more than a short one (Kahan): a thread may add thousands of numbers.
+struct Sum {
+    float value, rest;
+};
+
+DEVICE void add_to(Sum& sum, float v) {
+    const float wanted = v - sum.rest, reached = sum.value + wanted;
+    sum.rest = (reached - sum.value) - wanted;
+    sum.value = reached;
+}
 
 // The sum of every thread's v, for every thread. At most 1024 threads.
 DEVICE float block_sum(float v) {

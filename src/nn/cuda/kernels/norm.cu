@@ -1,24 +1,24 @@
 // BatchNorm in training over x [batch, channels, plane], with the ReLU behind it. A channel is cut into slices, a block
 // each, so that few channels keep a whole device busy; a second kernel puts the slices together.
 
-#define AT(e) (((index)((e) / plane) * channels + c) * plane + (e) % plane)
+#define AT(e) (((Index)((e) / plane) * channels + c) * plane + (e) % plane)
 
 // Block (s, c): mean of slice s of channel c, and the sum of squared distances from it.
 KERNEL(norm_slices, const T* x, float* means, float* squares, int batch, int channels, int plane, int per) {
     const int slice = blockIdx.x, c = blockIdx.y, n = batch * plane, first = slice * per;
     const int last = first + per < n ? first + per : n;
-    float sum = 0.0f;
-    ACROSS(e, first, last) sum += get(x[AT(e)]);
-    const float mean = block_sum(sum) / (last - first);
-    sum = 0.0f;
+    Sum sum = {0.0f, 0.0f};
+    ACROSS(e, first, last) add_to(sum, get(x[AT(e)]));
+    const float mean = block_sum(sum.value) / (last - first);
+    Sum square = {0.0f, 0.0f};
     ACROSS(e, first, last) {
         const float d = get(x[AT(e)]) - mean;
-        sum += d * d;
+        add_to(square, d * d);
     }
-    sum = block_sum(sum);
+    const float all = block_sum(square.value);
     if (threadIdx.x == 0) {
         means[c * gridDim.x + slice] = mean;
-        squares[c * gridDim.x + slice] = sum;
+        squares[c * gridDim.x + slice] = all;
     }
 }
 
@@ -43,11 +43,13 @@ KERNEL(norm_moments, const float* means, const float* squares, float* mean, floa
     }
 }
 
-KERNEL(norm_apply, const T* x, const float* mean, const float* inverse, const float* gamma, const float* beta, T* y,
-       int relu, int channels, int plane, index n) {
+// The shortcut of a residual block is added where there is one.
+KERNEL(norm_apply, const T* x, const float* mean, const float* inverse, const float* gamma, const float* beta,
+       const T* shortcut, T* y, int relu, int channels, int plane, Index n) {
     EACH(i, n) {
         const int c = (int)(i / plane % channels);
-        const float v = (get(x[i]) - mean[c]) * (gamma[c] * inverse[c]) + beta[c];
+        float v = (get(x[i]) - mean[c]) * (gamma[c] * inverse[c]) + beta[c];
+        if (shortcut) v += get(shortcut[i]);
         put(y + i, relu && v < 0.0f ? 0.0f : v);
     }
 }
@@ -57,18 +59,17 @@ KERNEL(norm_back_slices, const T* x, const T* y, const T* dy, const float* mean,
        int batch, int channels, int plane, int per) {
     const int slice = blockIdx.x, c = blockIdx.y, n = batch * plane, first = slice * per;
     const int last = first + per < n ? first + per : n;
-    float sum = 0.0f, product = 0.0f;
+    Sum sum = {0.0f, 0.0f}, product = {0.0f, 0.0f};
     ACROSS(e, first, last) {
-        const index at = AT(e);
+        const Index at = AT(e);
         const float d = relu && !(get(y[at]) > 0.0f) ? 0.0f : get(dy[at]);
-        sum += d;
-        product += d * (get(x[at]) - mean[c]);
+        add_to(sum, d);
+        add_to(product, d * (get(x[at]) - mean[c]));
     }
-    sum = block_sum(sum);
-    product = block_sum(product);
+    const float whole = block_sum(sum.value), weighted = block_sum(product.value);
     if (threadIdx.x == 0) {
-        sums[c * gridDim.x + slice] = sum;
-        products[c * gridDim.x + slice] = product;
+        sums[c * gridDim.x + slice] = whole;
+        products[c * gridDim.x + slice] = weighted;
     }
 }
 
@@ -86,7 +87,7 @@ KERNEL(norm_back_sums, const float* sums, const float* products, const float* in
 }
 
 KERNEL(norm_back_apply, const T* x, const T* y, const T* dy, const float* mean, const float* inverse, const float* gamma,
-       const float* d_gamma, const float* d_beta, T* dx, int relu, int batch, int channels, int plane, index n) {
+       const float* d_gamma, const float* d_beta, T* dx, int relu, int batch, int channels, int plane, Index n) {
     const float count = (float)batch * plane;
     EACH(i, n) {
         const int c = (int)(i / plane % channels);
@@ -97,7 +98,7 @@ KERNEL(norm_back_apply, const T* x, const T* y, const T* dy, const float* mean, 
 }
 
 // running = (1 - momentum) * running + momentum * batch.
-KERNEL(running, const float* batch, float* running, float momentum, index n) {
+KERNEL(running, const float* batch, float* running, float momentum, Index n) {
     EACH(i, n) running[i] = (1.0f - momentum) * running[i] + momentum * batch[i];
 }
 

@@ -1,64 +1,64 @@
 // Ops on each element by itself, and sums over a channel.
 
 // NaN passes: a broken map must not look healthy.
-KERNEL(relu, const T* x, T* y, index n) {
+KERNEL(relu, const T* x, T* y, Index n) {
     EACH(i, n) {
         const float v = get(x[i]);
         put(y + i, v < 0.0f ? 0.0f : v);
     }
 }
 
-KERNEL(relu_back, const T* y, const T* dy, T* dx, index n) {
+KERNEL(relu_back, const T* y, const T* dy, T* dx, Index n) {
     EACH(i, n) put(dx + i, get(y[i]) > 0.0f ? get(dy[i]) : 0.0f);
 }
 
-KERNEL(leaky_relu, const T* x, T* y, float slope, index n) {
+KERNEL(leaky_relu, const T* x, T* y, float slope, Index n) {
     EACH(i, n) {
         const float v = get(x[i]);
         put(y + i, v > 0.0f ? v : slope * v);
     }
 }
 
-KERNEL(leaky_relu_back, const T* x, const T* dy, T* dx, float slope, index n) {
+KERNEL(leaky_relu_back, const T* x, const T* dy, T* dx, float slope, Index n) {
     EACH(i, n) put(dx + i, get(x[i]) > 0.0f ? get(dy[i]) : slope * get(dy[i]));
 }
 
-KERNEL(add, const T* a, const T* b, T* y, index n) {
+KERNEL(add, const T* a, const T* b, T* y, Index n) {
     EACH(i, n) put(y + i, get(a[i]) + get(b[i]));
 }
 
-KERNEL(add_relu, const T* a, const T* b, T* y, index n) {
+KERNEL(add_relu, const T* a, const T* b, T* y, Index n) {
     EACH(i, n) {
         const float v = get(a[i]) + get(b[i]);
         put(y + i, v < 0.0f ? 0.0f : v);
     }
 }
 
-KERNEL(scale, const T* x, T* y, float factor, index n) {
+KERNEL(scale, const T* x, T* y, float factor, Index n) {
     EACH(i, n) put(y + i, factor * get(x[i]));
 }
 
 // The factor is a number on the device, so that nothing waits for the host.
-KERNEL(scale_by, const T* x, const float* factor, T* y, index n) {
+KERNEL(scale_by, const T* x, const float* factor, T* y, Index n) {
     EACH(i, n) put(y + i, factor[0] * get(x[i]));
 }
 
-KERNEL(from_float, const float* x, T* y, index n) {
+KERNEL(from_float, const float* x, T* y, Index n) {
     EACH(i, n) put(y + i, x[i]);
 }
 
-KERNEL(to_float, const T* x, float* y, index n) {
+KERNEL(to_float, const T* x, float* y, Index n) {
     EACH(i, n) y[i] = get(x[i]);
 }
 
 // y [b, channels, plane] += bias [channels].
-KERNEL(add_bias, const float* bias, T* y, int channels, int plane, index n) {
+KERNEL(add_bias, const float* bias, T* y, int channels, int plane, Index n) {
     EACH(i, n) put(y + i, get(y[i]) + bias[i / plane % channels]);
 }
 
 // y = finish(BatchNorm(y)) with running statistics, in place: what evaluation does after a convolution.
 KERNEL(fold, const float* gamma, const float* beta, const float* mean, const float* variance, const T* shortcut, T* y,
-       float eps, int relu, int channels, int plane, index n) {
+       float eps, int relu, int channels, int plane, Index n) {
     EACH(i, n) {
         const int c = (int)(i / plane % channels);
         const float scale = gamma[c] / sqrtf(variance[c] + eps);
@@ -72,10 +72,10 @@ KERNEL(fold, const float* gamma, const float* beta, const float* mean, const flo
 KERNEL(channel_slices, const T* x, float* sums, int batch, int channels, int plane, int per) {
     const int slice = blockIdx.x, c = blockIdx.y, n = batch * plane, first = slice * per;
     const int last = first + per < n ? first + per : n;
-    float sum = 0.0f;
-    ACROSS(e, first, last) sum += get(x[((index)(e / plane) * channels + c) * plane + e % plane]);
-    sum = block_sum(sum);
-    if (threadIdx.x == 0) sums[c * gridDim.x + slice] = sum;
+    Sum sum = {0.0f, 0.0f};
+    ACROSS(e, first, last) add_to(sum, get(x[((Index)(e / plane) * channels + c) * plane + e % plane]));
+    const float whole = block_sum(sum.value);
+    if (threadIdx.x == 0) sums[c * gridDim.x + slice] = whole;
 }
 
 // out [rows] = factor * sums over each row of x [rows, length].

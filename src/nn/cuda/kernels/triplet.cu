@@ -1,9 +1,9 @@
 // The triplet loss on v [rows, d]. A triplet is three row numbers: anchor, positive, negative; an anchor of -1 is none.
 
 DEVICE float distance(const float* a, const float* b, int d) {
-    float sum = 0.0f;
-    ACROSS(i, 0, d) sum += (a[i] - b[i]) * (a[i] - b[i]);
-    return sqrtf(block_sum(sum) + 1e-12f);
+    Sum sum = {0.0f, 0.0f};
+    ACROSS(i, 0, d) add_to(sum, (a[i] - b[i]) * (a[i] - b[i]));
+    return sqrtf(block_sum(sum.value) + 1e-12f);
 }
 
 // Block a: the farthest other row of anchor a's label (itself where there is none), the nearest row of another.
@@ -14,7 +14,7 @@ KERNEL(hardest, const float* v, const long long* labels, unsigned int* triplets,
     if (labels[a] >= 0) {
         for (int other = 0; other < rows; other++) {
             if (other == a || labels[other] < 0) continue;
-            const float length = distance(v + (index)a * d, v + (index)other * d, d);
+            const float length = distance(v + (Index)a * d, v + (Index)other * d, d);
             if (labels[other] == labels[a]) {
                 if (length > far) {
                     positive = other;
@@ -38,8 +38,8 @@ KERNEL(triplet_lengths, const float* v, const int* triplets, float* lengths, int
     const int* t = triplets + 3 * blockIdx.x;
     float near = 0.0f, far = 0.0f;
     if (t[0] >= 0) {
-        near = distance(v + (index)t[0] * d, v + (index)t[1] * d, d);
-        far = distance(v + (index)t[0] * d, v + (index)t[2] * d, d);
+        near = distance(v + (Index)t[0] * d, v + (Index)t[1] * d, d);
+        far = distance(v + (Index)t[0] * d, v + (Index)t[2] * d, d);
     }
     if (threadIdx.x == 0) {
         lengths[2 * blockIdx.x] = near;
@@ -69,12 +69,12 @@ KERNEL(triplet, const float* v, const int* triplets, const float* lengths, float
             if (a < 0 || (a != row && p != row && q != row)) continue;
             const float near = lengths[2 * t], far = lengths[2 * t + 1];
             if (!(margin + near - far > 0.0f)) continue;
-            const float to_p = (v[(index)a * d + i] - v[(index)p * d + i]) / near;
-            const float to_q = (v[(index)a * d + i] - v[(index)q * d + i]) / far;
+            const float to_p = (v[(Index)a * d + i] - v[(Index)p * d + i]) / near;
+            const float to_q = (v[(Index)a * d + i] - v[(Index)q * d + i]) / far;
             if (a == row) slope += to_p - to_q;
             if (p == row) slope -= to_p;
             if (q == row) slope += to_q;
         }
-        gradient[(index)row * d + i] = slope / there;
+        gradient[(Index)row * d + i] = slope / there;
     }
 }
