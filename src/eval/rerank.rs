@@ -361,10 +361,10 @@ mod tests {
         let mut out = Vec::new();
         for i in 0..query.rows() {
             for j in query.rows()..n {
-                let (mut least, mut most) = (0.0, 0.0);
-                for c in 0..n {
-                    least += v[i][c].min(v[j][c]);
-                    most += v[i][c].max(v[j][c]);
+                let (mut least, mut most) = (0f64, 0f64);
+                for (a, b) in v[i].iter().zip(&v[j]) {
+                    least += a.min(*b);
+                    most += a.max(*b);
                 }
                 out.push((1.0 - f64::from(s.lambda)) * (1.0 - least / most) + f64::from(s.lambda) * d[i][j]);
             }

@@ -27,7 +27,7 @@ fn place(root: &Path) -> Option<PathBuf> {
     let shots = ["single_shot", "multi_shot"].map(|name| root.join(name));
     shots.into_iter().find(|folder| both(folder)).or_else(|| {
         let named = |camera: &&str| scan::names(&root.join(camera)).any(|name| name.starts_with("person_"));
-        (both(root) && CAMERAS.iter().any(|camera| named(&camera))).then(|| root.to_path_buf())
+        (both(root) && CAMERAS.iter().any(named)).then(|| root.to_path_buf())
     })
 }
 

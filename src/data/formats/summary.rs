@@ -47,7 +47,7 @@ pub const CLASS: u32 = 32;
 
 /// Looks at every image once more.
 pub fn summary(dataset: &Dataset) -> Summary {
-    let about: Vec<(Option<(u32, u32)>, Option<blake3::Hash>)> = dataset
+    let about: Vec<(Option<(u32, u32)>, _)> = dataset
         .photos
         .par_iter()
         .map(|photo| {
