@@ -73,7 +73,7 @@ fn size(span: f64) -> (f64, usize) {
 fn length_for(intervals: f64) -> usize {
     let smooth = |mut n: usize| {
         for p in [2, 3, 5] {
-            while n % p == 0 {
+            while usize::is_multiple_of(n, p) {
                 n /= p;
             }
         }
@@ -238,7 +238,7 @@ mod tests {
         for exponent in -40..60 {
             let span = 1.37f64.powi(exponent);
             let grid = size(span);
-            assert!(grid.1 % 2 == 0 && grid.1 <= LONGEST);
+            assert!(grid.1.is_multiple_of(2) && grid.1 <= LONGEST);
             assert!(grid.0 * intervals_in(grid.1) >= span);
             assert!(grid.1 == LONGEST || grid.0 <= SPACING && span / grid.0 >= INTERVALS - 1e-6 || span < 1e-300);
         }

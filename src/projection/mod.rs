@@ -109,7 +109,7 @@ pub fn project(
         let exaggeration = if early { settings.early_exaggeration } else { 1.0 };
         let rate = settings.learning_rate.unwrap_or(n as f64 / exaggeration);
         descent.advance(exaggeration as f32, rate as f32);
-        if settings.every > 0 && iteration % settings.every == 0 && iteration < settings.total() {
+        if settings.every > 0 && iteration.is_multiple_of(settings.every) && iteration < settings.total() {
             let divergence = descent.divergence();
             pace.iterated(iteration, Some(divergence), Some(descent.points()))?;
         } else {
@@ -132,7 +132,7 @@ fn check(features: &[f32], dims: usize) -> Result<()> {
             "Choose a file or gallery with at least two images",
         ));
     }
-    if features.len() % dims != 0 || u32::try_from(features.len() / dims).is_err() {
+    if !features.len().is_multiple_of(dims) || u32::try_from(features.len() / dims).is_err() {
         return Err(Error::input(
             format!("{} numbers are not rows of {dims} features", features.len()),
             "Embed the images again",

@@ -124,7 +124,7 @@ impl<'a> Pace<'a> {
         work: impl Fn(&mut T) + Sync,
     ) -> Result<()> {
         let threads = rayon::current_num_threads();
-        let (mut width, mut done) = (threads, 0);
+        let (mut width, mut done) = (2 * threads, 0);
         while done < items.len() {
             let slice = &mut items[done..];
             let taken = width.min(slice.len());

@@ -16,7 +16,7 @@ const EXACT: usize = 96;
 /// The most passes over the data.
 const PASSES: usize = 30;
 /// Passes end when the variance caught grows by less than this share.
-const ENOUGH: f64 = 1e-6;
+const ENOUGH: f64 = 5e-5;
 /// Rows multiplied at once.
 const ROWS: usize = 256;
 /// Sums over rows are made of this many partial sums, whatever the number of threads.

@@ -120,7 +120,7 @@ fn few_points_and_none() {
         let layout = project(&features, 3, &short(), &mut silent).unwrap();
         assert_eq!(layout.points.len(), n);
         assert!(layout.points.iter().flatten().all(|x| x.is_finite()) && layout.divergence.is_finite(), "{n}");
-        assert!(!layout.notes.is_empty() == (n <= 10), "{n}: {:?}", layout.notes);
+        assert_ne!(layout.notes.is_empty(), n <= 10, "{n}: {:?}", layout.notes);
         assert!(layout.divergence > -1e-6, "{n}: {}", layout.divergence);
     }
     for (features, dims, words) in [

@@ -75,13 +75,8 @@ fn both_ways_agree_with_the_covariance_matrix() {
         let (values, vectors) = by_covariance(&features, dims);
         let pca = fitted(&features, dims, 8);
         assert_eq!(pca.kept(), 8);
-        for i in 0..8 {
-            assert!(
-                (pca.variance[i] / values[i] - 1.0).abs() < 1e-3,
-                "{n} x {dims}, {i}: {} {}",
-                pca.variance[i],
-                values[i]
-            );
+        for (i, value) in values.iter().enumerate().take(8) {
+            assert!((pca.variance[i] / value - 1.0).abs() < 1e-3, "{n} x {dims}, {i}: {} {}", pca.variance[i], value);
         }
         for i in 0..4 {
             let axis = &pca.axes[i * dims..(i + 1) * dims];
