@@ -59,7 +59,7 @@ fn run(threads: usize, steps: usize) -> Vec<(usize, usize)> {
         let mut seen = Vec::with_capacity(steps);
         for _ in 0..steps {
             let before = ASKED.load(Relaxed);
-            work.next().expect("a step");
+            work.advance().expect("a step");
             seen.push((LIVE.load(Relaxed), ASKED.load(Relaxed) - before));
         }
         seen

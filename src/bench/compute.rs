@@ -90,7 +90,7 @@ pub fn time_forward(network: &Network, repeats: usize, device: &Device) -> Resul
 /// [`Error::Input`] where the network cannot be built or the batch is too small to learn from.
 pub fn time_step(network: &Network, repeats: usize, device: &Device) -> Result<Measured> {
     let mut steps = Steps::new(network, device)?;
-    measure(repeats, &mut || steps.next())
+    measure(repeats, &mut || steps.advance())
 }
 
 /// [`time_forward`], with what follows from it.
@@ -132,12 +132,12 @@ pub fn step(network: &Network, plan: Plan, repeats: usize, device: &Device) -> R
 pub fn growth(network: &Network, plan: Plan, steps: usize, device: &Device) -> Result<Report> {
     let mut work = Steps::new(network, device)?;
     for _ in 0..SETTLING {
-        work.next()?;
+        work.advance()?;
     }
     let (resident, live) = (resident_memory(), live_heap());
     let mut most = live;
     let measured = measure(steps.saturating_sub(1), &mut || {
-        work.next()?;
+        work.advance()?;
         most = most.max(live_heap());
         Ok(())
     })?;
@@ -218,7 +218,7 @@ impl Steps {
     ///
     /// # Errors
     /// Where the machine is out of memory.
-    pub fn next(&mut self) -> Result<()> {
+    pub fn advance(&mut self) -> Result<()> {
         // Rates so small that noise, learnt again and again, does not blow the losses up.
         self.learner.step(&self.batch, 1e-4, 1e-4).map(drop)
     }
