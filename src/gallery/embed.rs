@@ -20,13 +20,13 @@ use crate::flow::Flow;
 use crate::model::extractor::Extractor;
 use crate::model::rain::Rain;
 use crate::nn::kernel::Isa;
-use crate::nn::layer::Pass;
-use crate::nn::tape::Value;
 
 /// Images that go through the model at once where they are handed over in memory, and on a device that is no processor.
 pub const BATCH: usize = 32;
 /// Images that a lane takes at once: their feature maps stay near the core, and the last lane to end is soon done.
-const LANE_BATCH: usize = 8;
+const LANE_BATCH: usize = 16;
+/// From this many images on, making the weights ready pays for itself.
+const MANY: usize = 64;
 
 /// Embeddings of the images that could be read.
 #[derive(Debug, Clone, Default)]
@@ -70,7 +70,8 @@ fn embed_in(
     report(0, 0)?;
     let size = if device.is_cpu() { LANE_BATCH } else { BATCH };
     let mut stream = ImageStream::new(paths.to_vec(), height, width, rate, workers());
-    let extractor = &model.extractor;
+    let prepared = if device.is_cpu() && paths.len() >= MANY { Some(model.extractor.prepare()?) } else { None };
+    let extractor = prepared.as_ref().unwrap_or(&model.extractor);
     let mut out = Embedded::default();
     let mut data = vec![0.0; paths.len() * columns];
     thread::scope(|scope| {
@@ -155,8 +156,8 @@ fn extract(
     device: &Device,
 ) -> Result<Vec<f32>> {
     let count = pixels.len() / (3 * height * width);
-    let x = Value::constant(Tensor::from_vec(pixels, (count, 3, height, width), device)?);
-    Ok(extractor.forward(&Pass::evaluation(), &x)?.v.tensor().flatten_all()?.to_vec1()?)
+    let x = Tensor::from_vec(pixels, (count, 3, height, width), device)?;
+    Ok(extractor.embed(&x)?.flatten_all()?.to_vec1()?)
 }
 
 /// Embeds images that are in memory: `pixels` is `[b, 3, H, W]`, normalised; returns `[b, d]`.
@@ -226,7 +227,7 @@ mod tests {
                 Flow::Continue
             });
             let got = got.unwrap();
-            assert_eq!(lanes.len(), [0, 2, 3, 7][[1, 2, 3, 16].iter().position(|n| *n == threads).unwrap()]);
+            assert_eq!(lanes.len(), [0, 2, 3, 3][[1, 2, 3, 16].iter().position(|n| *n == threads).unwrap()]);
             assert_eq!((got.kept.as_slice(), got.broken.len(), got.matrix.rows()), (kept.as_slice(), 1, 60));
             for (row, expected) in expected.iter().enumerate() {
                 let close = got.matrix.row(row).iter().zip(expected).all(|(a, b)| (a - b).abs() <= 1e-5 * b.abs());

@@ -1,6 +1,6 @@
 //! F: a ResNet that keeps its feature maps. torchvision's arrangement (v1.5) and names, so that published weights load.
 
-use candle_core::Result;
+use candle_core::{Result, Tensor};
 
 use super::config::ModelConfig;
 use crate::nn::layer::{ConvBn, Finish, Pass};
@@ -34,6 +34,8 @@ pub struct Extractor {
     stem: ConvBn,
     border: Border,
     stages: Vec<Vec<Block>>,
+    /// Whether the weights were made ready.
+    prepared: bool,
 }
 
 impl Extractor {
@@ -67,7 +69,7 @@ impl Extractor {
             stages.push(row);
         }
         let border = if config.pool_ceil_mode { Border::Ceil } else { Border::Padded };
-        Ok(Self { stem, border, stages })
+        Ok(Self { stem, border, stages, prepared: false })
     }
 
     /// `x [b,3,H,W]`, normalised, to f1..f5 and v.
@@ -88,6 +90,45 @@ impl Extractor {
         Ok(Features { maps, v })
     }
 }
+
+impl Extractor {
+    /// The same extractor with its weights made ready to look at many images: folded, and packed as the kernels read them.
+    /// Training the original later does not reach it.
+    ///
+    /// # Errors
+    /// When there is no memory for the second copy of the weights.
+    pub fn prepare(&self) -> Result<Self> {
+        let stage = |stage: &Vec<Block>| stage.iter().map(Block::prepare).collect::<Result<_>>();
+        let stages = self.stages.iter().map(stage).collect::<Result<_>>()?;
+        Ok(Self { stem: self.stem.prepare()?, border: self.border, stages, prepared: true })
+    }
+
+    /// `x [b,3,H,W]`, normalised, to v `[b,d]`, in evaluation mode: [`Self::forward`] without what only training asks for.
+    ///
+    /// # Errors
+    /// When the image is too small for the network.
+    pub fn embed(&self, x: &Tensor) -> Result<Tensor> {
+        let pass = Pass::evaluation();
+        let (images, (early, late)) = (x.dim(0)?, self.stages.split_at(EARLY));
+        let few = if self.prepared && x.device().is_cpu() { FEW } else { images.max(1) };
+        let run =
+            |stages: &[Vec<Block>], f: Value| stages.iter().flatten().try_fold(f, |f, block| block.forward(&pass, &f));
+        // Weights that are not ready would be packed anew for each part.
+        let mut parts = Vec::new();
+        for start in (0..images).step_by(few) {
+            let x = Value::constant(x.narrow(0, start, few.min(images - start))?);
+            let f = max_pool(&pass.tape, &self.stem.forward(&pass, &x, Finish::Relu)?, self.border)?;
+            parts.push(run(early, f)?.tensor().clone());
+        }
+        let f = run(late, Value::constant(Tensor::cat(&parts, 0)?))?;
+        Ok(global_average(&pass.tape, &f)?.tensor().clone())
+    }
+}
+
+/// Stages whose maps are large and whose weights are small: a few images at a time keep the maps in the cache.
+const EARLY: usize = 2;
+/// Images that the early stages take at a time; the late ones take all, since their weights outweigh their maps.
+const FEW: usize = 1;
 
 /// A residual block: two 3x3 convolutions (basic), or 1x1, 3x3, 1x1 with four times the channels at the end (bottleneck).
 struct Block {
@@ -124,6 +165,13 @@ impl Block {
         Ok(Self { convolutions, downsample })
     }
 
+    fn prepare(&self) -> Result<Self> {
+        Ok(Self {
+            convolutions: self.convolutions.iter().map(ConvBn::prepare).collect::<Result<_>>()?,
+            downsample: self.downsample.as_ref().map(ConvBn::prepare).transpose()?,
+        })
+    }
+
     fn forward(&self, pass: &Pass, x: &Value) -> Result<Value> {
         let shortcut = match &self.downsample {
             Some(conv) => conv.forward(pass, x, Finish::Plain)?,
@@ -135,5 +183,36 @@ impl Block {
             y = conv.forward(pass, &y, if i == last { Finish::AddRelu(&shortcut) } else { Finish::Relu })?;
         }
         Ok(y)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use candle_core::Device;
+
+    use super::*;
+    use crate::model::Rain;
+    use crate::nn::testing::{close, noise};
+
+    #[test]
+    fn embedding_with_ready_weights_is_the_forward_pass() {
+        // Wide enough for Winograd's detour, an odd number of images, and switches that change shapes.
+        for (depth, last_stride, stride_in_1x1) in [(18, 2, false), (50, 1, true)] {
+            let shape = ModelConfig {
+                depth,
+                last_stride,
+                stride_in_1x1,
+                pool_ceil_mode: stride_in_1x1,
+                ..ModelConfig::default()
+            };
+            let config = ModelConfig { base_width: 32, height: 64, width: 32, ..shape };
+            let model = Rain::new(config, 1, &Device::Cpu).unwrap();
+            let x = noise(2, &[3, 3, 64, 32]);
+            let expected = model.extractor.forward(&Pass::evaluation(), &Value::constant(x.clone())).unwrap().v;
+            let expected: Vec<f32> = expected.tensor().flatten_all().unwrap().to_vec1().unwrap();
+            let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
+            close(&model.embed(&x).unwrap(), &expected, 1e-6, "v");
+            close(&model.extractor.prepare().unwrap().embed(&x).unwrap(), &expected, 1e-5, "v of ready weights");
+        }
     }
 }

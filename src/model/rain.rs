@@ -132,8 +132,7 @@ impl Rain {
     /// # Errors
     /// When the shapes do not fit.
     pub fn embed(&self, x: &Tensor) -> Result<Tensor> {
-        let pass = Pass::evaluation();
-        Ok(self.extractor.forward(&pass, &Value::constant(x.clone()))?.v.tensor().clone())
+        Ok(self.extractor.embed(x)?)
     }
 
     /// `x [b,3,H,W]` to G(F(x)) `[b,3,H,W]`, both normalised, in evaluation mode. A reconstruction, not evidence.

@@ -11,13 +11,16 @@
 //! | weight gradient | dy `[co, positions]` | its transpose: positions x taps of x | dw |
 
 mod gather;
+mod prepared;
 mod product;
 mod weight;
+mod winograd;
 
 use candle_core::{Result, Tensor, bail};
 
 use self::gather::Gather;
-use self::product::{Finish, Product};
+pub use self::prepared::Prepared;
+use self::product::{Finish, Left, Product};
 use super::buffer::{Scratch, output, tensor, with_floats};
 use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
@@ -152,17 +155,9 @@ pub fn forward(x: &Tensor, w: &Tensor, shape: &Shape, folded: &Folded) -> Result
         let mut y = output(shape.batch * shape.outputs * plane);
         let taps = shape.taps();
         let weights: Vec<u32> = (0..taps as u32).collect();
-        Product {
-            gather: &gather,
-            a: w,
-            a_row: taps,
-            a_columns: &weights,
-            rows: shape.outputs,
-            scale: folded.scale,
-            plane,
-            finish: Finish { shift: folded.shift, shortcut, relu: folded.relu },
-        }
-        .compute(&mut y);
+        let left = Left { numbers: w, row: taps, columns: &weights, rows: shape.outputs, scale: folded.scale };
+        let finish = Finish { shift: folded.shift, shortcut, relu: folded.relu };
+        Product { gather: &gather, rows: shape.outputs, depth: taps, plane, finish }.compute(&left, &mut y);
         tensor(y, shape.y().as_slice())
     };
     match folded.shortcut {
@@ -189,21 +184,14 @@ pub fn input_gradient(dy: &Tensor, w: &Tensor, shape: &Shape) -> Result<Tensor> 
                 .flat_map(|o| phase.taps.iter().map(move |t| (o * shape.inputs * k2 + t.index) as u32))
                 .collect();
             let (height, width) = phase.size(shape);
-            let product = Product {
-                gather: &gather,
-                a: w,
-                a_row: k2,
-                a_columns: &weights,
-                rows: shape.inputs,
-                scale: None,
-                plane: height * width,
-                finish: Finish::default(),
-            };
+            let left = Left { numbers: w, row: k2, columns: &weights, rows: shape.inputs, scale: None };
+            let (rows, depth, plane) = (shape.inputs, weights.len(), height * width);
+            let product = Product { gather: &gather, rows, depth, plane, finish: Finish::default() };
             if shape.stride == 1 {
-                product.compute(&mut dx);
+                product.compute(&left, &mut dx);
             } else {
                 let mut part = Scratch::take(shape.batch * shape.inputs * height * width);
-                product.compute(&mut part);
+                product.compute(&left, &mut part);
                 phase.spread(shape, &part, &mut dx);
             }
         }

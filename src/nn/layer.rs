@@ -3,7 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::activation::cast;
-use super::conv::{Folded, Shape, conv2d, conv2d_bias, forward};
+use super::conv::{Folded, Prepared, Shape, conv2d, conv2d_bias, forward};
 use super::cuda::{self, gpu, pointwise::Fold};
 use super::norm::{EPS, batch_norm, batch_norm_onto, update_running};
 use super::parameter::{Init, Parameter, Scope};
@@ -55,6 +55,8 @@ pub struct ConvBn {
     running_var: Tensor,
     stride: usize,
     padding: usize,
+    /// For layers that only look, on the processor.
+    prepared: Option<Prepared>,
 }
 
 impl ConvBn {
@@ -71,7 +73,41 @@ impl ConvBn {
             running_var: bn.buffer("running_var", &[outputs], 1.0)?,
             stride,
             padding: kernel / 2,
+            prepared: None,
         })
+    }
+
+    /// The same layer, its evaluation made ready once for many batches. What changes the parameters later does not reach it.
+    ///
+    /// # Errors
+    /// When there is no memory for the second copy of the weights.
+    pub fn prepare(&self) -> Result<Self> {
+        let prepared = if gpu(self.weight.tensor()).is_none() {
+            let (scale, shift) = self.fold()?;
+            Some(Prepared::new(self.weight.tensor(), &scale, shift, self.stride, self.padding)?)
+        } else {
+            None
+        };
+        Ok(Self {
+            weight: self.weight.clone(),
+            gamma: self.gamma.clone(),
+            beta: self.beta.clone(),
+            running_mean: self.running_mean.clone(),
+            running_var: self.running_var.clone(),
+            prepared,
+            ..*self
+        })
+    }
+
+    /// What running statistics come to, `[co]` each: `gamma / sigma` and `beta - mean * gamma / sigma`.
+    fn fold(&self) -> Result<(Vec<f32>, Vec<f32>)> {
+        let [gamma, beta, mean, var] = [self.gamma.tensor(), self.beta.tensor(), &self.running_mean, &self.running_var]
+            .map(|t| t.to_vec1::<f32>());
+        let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
+        let scale: Vec<f32> =
+            gamma.iter().zip(&var).map(|(g, v)| (f64::from(*g) / (f64::from(*v) + EPS).sqrt()) as f32).collect();
+        let shift = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        Ok((scale, shift))
     }
 
     /// `[b,ci,h,w]` to `[b,co,h/stride,w/stride]`.
@@ -97,7 +133,7 @@ impl ConvBn {
         Ok(y)
     }
 
-    /// The same with running statistics: one pass, `w * gamma / sigma` and `beta - mean * gamma / sigma`.
+    /// The same with running statistics, folded into the convolution: one pass.
     fn folded(&self, x: &Value, finish: Finish) -> Result<Value> {
         let (shortcut, relu) = match finish {
             Finish::Plain => (None, false),
@@ -105,6 +141,9 @@ impl ConvBn {
             Finish::Add(shortcut) => (Some(shortcut.tensor()), false),
             Finish::AddRelu(shortcut) => (Some(shortcut.tensor()), true),
         };
+        if let Some(prepared) = &self.prepared {
+            return Ok(Value::constant(prepared.forward(x.tensor(), shortcut, relu)?));
+        }
         let shape = Shape::new(x.tensor(), self.weight.tensor(), self.stride, self.padding)?;
         if let Some(gpu) = gpu(x.tensor()) {
             let y = cuda::conv::forward(&*gpu, x.tensor(), self.weight.tensor(), &shape)?;
@@ -113,12 +152,7 @@ impl ConvBn {
             cuda::pointwise::fold(&*gpu, &y, &Fold { gamma, beta, mean, variance, shortcut, relu })?;
             return Ok(Value::constant(y));
         }
-        let [gamma, beta, mean, var] = [self.gamma.tensor(), self.beta.tensor(), &self.running_mean, &self.running_var]
-            .map(|t| t.to_vec1::<f32>());
-        let (gamma, beta, mean, var) = (gamma?, beta?, mean?, var?);
-        let scale: Vec<f32> =
-            gamma.iter().zip(&var).map(|(g, v)| (f64::from(*g) / (f64::from(*v) + EPS).sqrt()) as f32).collect();
-        let shift: Vec<f32> = beta.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        let (scale, shift) = self.fold()?;
         let folded = Folded { scale: Some(&scale), shift: Some(&shift), shortcut, relu };
         Ok(Value::constant(forward(x.tensor(), self.weight.tensor(), &shape, &folded)?))
     }

@@ -157,7 +157,7 @@ impl Phase {
 
 /// Images with zeros around them. At stride s each row is stored as s rows, one a phase of x, so that the positions a tap
 /// visits are neighbours at any stride.
-struct Padded<'a> {
+pub struct Padded<'a> {
     source: Source<'a>,
     channels: usize,
     height: usize,
@@ -167,7 +167,11 @@ struct Padded<'a> {
 }
 
 impl<'a> Padded<'a> {
-    fn new(
+    /// `x [batch, channels, h, w]` with zeros above, below, left and right, and [`SLACK`] numbers after the last.
+    ///
+    /// # Errors
+    /// When the batch is too large to address.
+    pub fn new(
         x: &'a [f32],
         [batch, channels, h, w]: [usize; 4],
         [top, bottom, left, right]: [usize; 4],
@@ -201,6 +205,26 @@ impl<'a> Padded<'a> {
             }
         });
         Ok(Self { source: Source::Made(source), channels, height, width, stride })
+    }
+
+    /// All numbers.
+    pub fn numbers(&self) -> &[f32] {
+        &self.source
+    }
+
+    /// Numbers in a row of one phase.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Numbers in a channel.
+    pub fn plane(&self) -> usize {
+        self.stride * self.height * self.width
+    }
+
+    /// Where `(image, channel, y, x)` lies.
+    pub fn at(&self, image: usize, channel: usize, y: usize, x: usize) -> usize {
+        image * self.channels * self.plane() + self.offset(channel, y, x) as usize
     }
 
     /// Offset of `(channel, y, x)` within an image.

@@ -31,14 +31,34 @@ impl Finish<'_> {
     }
 }
 
-/// The product and where its operands lie. `A[m, k] = a[m * a_row + a_columns[k]] * scale[m]`.
-pub struct Product<'a> {
-    pub gather: &'a Gather<'a>,
-    pub a: &'a [f32],
-    pub a_row: usize,
-    pub a_columns: &'a [u32],
+/// The left operand: `A[m, k] = numbers[m * row + columns[k]] * scale[m]`.
+pub struct Left<'a> {
+    pub numbers: &'a [f32],
+    pub row: usize,
+    pub columns: &'a [u32],
     pub rows: usize,
     pub scale: Option<&'a [f32]>,
+}
+
+impl Left<'_> {
+    /// How many numbers the packed form of `rows` x `depth` takes.
+    pub fn packed_len<M: Micro>(rows: usize, depth: usize) -> usize {
+        rows.div_ceil(M::MR) * M::MR * depth
+    }
+
+    /// `[depth block][panel of MR rows][k][MR]`; what rows past the end hold is not said.
+    pub fn pack<M: Micro>(&self, packed: &mut [f32]) {
+        let (depth, panels) = (self.columns.len(), self.rows.div_ceil(M::MR));
+        let task = PackA { left: self, packed: Shared::new(packed) };
+        kernel::run::<M, _>(&task, depth.div_ceil(DEPTH) * panels.div_ceil(PANELS));
+    }
+}
+
+/// The product: rows and depth of A, the gathered G, and what closes C.
+pub struct Product<'a> {
+    pub gather: &'a Gather<'a>,
+    pub rows: usize,
+    pub depth: usize,
     /// Columns of an image: C is `[images, rows, plane]`.
     pub plane: usize,
     pub finish: Finish<'a>,
@@ -46,16 +66,22 @@ pub struct Product<'a> {
 
 impl Product<'_> {
     /// Overwrites `c`.
-    pub fn compute(&self, c: &mut [f32]) {
-        dispatch!(compute(self, c));
+    pub fn compute(&self, left: &Left, c: &mut [f32]) {
+        dispatch!(compute(self, left, c));
+    }
+
+    /// Overwrites `c` with A as [`Left::pack`] left it.
+    pub fn multiply<M: Micro>(&self, packed: &[f32], c: &mut [f32]) {
+        let pieces = Pieces::new::<M>(self.rows, self.gather.positions);
+        let task = Tiles { product: self, packed, pieces, c: Shared::new(c) };
+        kernel::run::<M, _>(&task, pieces.columns * pieces.groups);
     }
 }
 
-fn compute<M: Micro>(product: &Product, c: &mut [f32]) {
-    let packed = pack_a::<M>(product);
-    let pieces = Pieces::new::<M>(product.rows, product.gather.positions);
-    let task = Tiles { product, packed: &packed, pieces, c: Shared::new(c) };
-    kernel::run::<M, _>(&task, pieces.columns * pieces.groups);
+fn compute<M: Micro>(product: &Product, left: &Left, c: &mut [f32]) {
+    let mut packed = Scratch::take(Left::packed_len::<M>(product.rows, product.depth));
+    left.pack::<M>(&mut packed);
+    product.multiply::<M>(&packed, c);
 }
 
 /// How C is cut for the threads.
@@ -93,17 +119,8 @@ impl Pieces {
     }
 }
 
-/// A as `[depth block][panel of MR rows][k][MR]`; what rows past the end hold is not said.
-fn pack_a<M: Micro>(product: &Product) -> Scratch {
-    let (depth, panels) = (product.a_columns.len(), product.rows.div_ceil(M::MR));
-    let mut packed = Scratch::take(depth * panels * M::MR);
-    let task = PackA { product, packed: Shared::new(&mut packed) };
-    kernel::run::<M, _>(&task, depth.div_ceil(DEPTH) * panels.div_ceil(PANELS));
-    packed
-}
-
 struct PackA<'a> {
-    product: &'a Product<'a>,
+    left: &'a Left<'a>,
     packed: Shared,
 }
 
@@ -113,15 +130,15 @@ const PANELS: usize = 16;
 impl Task for PackA<'_> {
     #[inline(always)]
     unsafe fn run<M: Micro>(&self, piece: usize) {
-        let p = self.product;
-        let (depth, panels) = (p.a_columns.len(), p.rows.div_ceil(M::MR));
+        let p = self.left;
+        let (depth, panels) = (p.columns.len(), p.rows.div_ceil(M::MR));
         let groups = panels.div_ceil(PANELS);
         let (k0, group) = (piece / groups * DEPTH, piece % groups * PANELS);
         let deep = DEPTH.min(depth - k0);
-        let columns = &p.a_columns[k0..k0 + deep];
+        let columns = &p.columns[k0..k0 + deep];
         // Where the numbers of a row lie side by side, a panel takes them in one go; else all panels take a few columns,
         // so that A is read in the order in which it lies.
-        let straight = p.a_row > 1 && columns[deep - 1] - columns[0] == (deep - 1) as u32;
+        let straight = p.row > 1 && columns[deep - 1] - columns[0] == (deep - 1) as u32;
         let few = if straight { deep } else { 2 * FEW };
         for k in (0..deep).step_by(few) {
             let columns = &columns[k..deep.min(k + few)];
@@ -134,13 +151,13 @@ impl Task for PackA<'_> {
                 let mut whole = 0;
                 if straight && lanes == M::MR {
                     whole = deep - deep % 8;
-                    let row = |lane: usize| &p.a[(first + lane) * p.a_row + columns[0] as usize..][..whole];
+                    let row = |lane: usize| &p.numbers[(first + lane) * p.row + columns[0] as usize..][..whole];
                     interleave::<M>(row, &mut block[..whole * M::MR]);
                 }
-                let source = &p.a[first * p.a_row..];
+                let source = &p.numbers[first * p.row..];
                 for (target, &column) in block.chunks_exact_mut(M::MR).zip(columns).skip(whole) {
                     let (target, source) = (&mut target[..lanes], &source[column as usize..]);
-                    match p.a_row {
+                    match p.row {
                         1 => strided::<1>(target, source),
                         9 => strided::<9>(target, source),
                         row => target.iter_mut().zip(source.iter().step_by(row)).for_each(|(t, v)| *t = *v),
@@ -208,7 +225,7 @@ impl Tiles<'_> {
     #[inline(always)]
     unsafe fn piece<M: Micro>(&self, column: usize, group: usize, block: *mut f32) {
         let (p, width) = (self.product, self.pieces.width);
-        let (depth, panels) = (p.a_columns.len(), p.rows.div_ceil(M::MR));
+        let (depth, panels) = (p.depth, p.rows.div_ceil(M::MR));
         let (first, end) = (column * width, ((column + 1) * width).min(p.gather.positions));
         let rows = group * self.pieces.tall..((group + 1) * self.pieces.tall).min(panels);
         for k0 in (0..depth).step_by(DEPTH) {

@@ -143,3 +143,43 @@ fn sizes_that_do_not_fit_are_errors() {
 fn values(t: &Tensor) -> Vec<f32> {
     t.flatten_all().unwrap().to_vec1().unwrap()
 }
+
+#[test]
+fn prepared_weights_give_what_the_folded_pass_gives_on_every_kernel() {
+    let winograd = [
+        [2, 40, 9, 16, 33, 3, 1, 1],
+        [3, 33, 8, 4, 40, 3, 1, 1],
+        [1, 32, 1, 1, 32, 3, 1, 1],
+        [2, 64, 7, 5, 32, 3, 1, 1],
+        [9, 32, 16, 8, 64, 3, 1, 1],
+        [1, 300, 4, 6, 50, 3, 1, 1],
+    ];
+    for sizes in SHAPES.into_iter().chain(winograd) {
+        let s = shape(sizes);
+        let x = noise(1, &[s.batch, s.inputs, s.height, s.width]);
+        let w = noise(2, &[s.outputs, s.inputs, s.kernel, s.kernel]);
+        let shortcut = noise(3, &s.y());
+        let scale: Vec<f32> = (0..s.outputs).map(|i| 0.5 + i as f32 / 7.0).collect();
+        let shift: Vec<f32> = (0..s.outputs).map(|i| i as f32 / 3.0 - 2.0).collect();
+        for isa in Isa::available() {
+            for (shortcut, relu) in [(None, false), (Some(&shortcut), true)] {
+                isa.with(|| {
+                    let folded = Folded { scale: Some(&scale), shift: Some(&shift), shortcut, relu };
+                    let expected = forward(&x, &w, &s, &folded).unwrap().flatten_all().unwrap();
+                    let expected: Vec<f64> = expected.to_vec1::<f32>().unwrap().into_iter().map(f64::from).collect();
+                    let ready = Prepared::new(&w, &scale, shift.clone(), s.stride, s.padding).unwrap();
+                    let y = ready.forward(&x, shortcut, relu).unwrap();
+                    close(&y, &expected, 1e-5, &format!("{sizes:?} {isa:?}"));
+                });
+            }
+        }
+    }
+}
+
+#[test]
+fn prepared_weights_say_what_does_not_fit() {
+    let ready = Prepared::new(&noise(1, &[4, 3, 3, 3]), &[1.0; 4], vec![0.0; 4], 1, 1).unwrap();
+    assert!(ready.forward(&noise(2, &[1, 2, 5, 5]), None, false).unwrap_err().to_string().contains("4x3x3x3"));
+    assert!(ready.forward(&noise(2, &[1, 3, 5, 5]), Some(&noise(3, &[1, 4, 4, 4])), false).is_err());
+    assert!(Prepared::new(&noise(1, &[4, 3, 3, 3]), &[1.0; 3], vec![0.0; 4], 1, 1).is_err());
+}

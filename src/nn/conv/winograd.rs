@@ -1,0 +1,274 @@
+//! 3x3 convolutions at stride 1 by Winograd's F(4x4, 3x3): a tile of 4 x 4 outputs takes 36 multiplications a channel where
+//! the definition takes 144.
+//!
+//! y = A' [ (G w G') * (B' d B) ] A, with d the 6 x 6 patch of x under a tile. The product in the middle is 36 matrix
+//! products over the channels; what goes in and comes out is turned so that neighbouring tiles lie side by side. Its rounding
+//! is a few times that of the definition, which embeddings do not notice: it is used where nothing is differentiated.
+
+use super::Shape;
+use candle_core::Result;
+use rayon::prelude::*;
+
+use super::gather::Padded;
+use super::product::{DEPTH, Finish, Left};
+use crate::nn::buffer::{Aligned, Scratch, Shared};
+use crate::nn::kernel::{self, Micro, Task};
+
+/// Products a tile and a channel.
+const POINTS: usize = 36;
+/// Side of a tile of outputs.
+const TILE: usize = 4;
+/// Tiles that are turned together.
+const LANES: usize = 8;
+/// Channels that a piece turns.
+const CHANNELS: usize = 16;
+
+type Lane = [f32; LANES];
+
+/// `G w G'` of all kernels, `w [co,ci,3,3]` times `scale [co]`, packed for kernel `M`: `[36][packed co x ci]`.
+pub fn weights<M: Micro>(w: &[f32], scale: &[f32], outputs: usize, inputs: usize) -> Aligned {
+    let mut turned = vec![0f32; POINTS * outputs * inputs];
+    let target = Shared::new(&mut turned);
+    w.as_chunks::<9>().0.par_iter().with_min_len(inputs).enumerate().for_each(|(i, kernel)| {
+        let half: [[f64; 3]; 6] =
+            transposed(std::array::from_fn(|x| line(std::array::from_fn(|y| kernel[3 * y + x].into()))));
+        for (y, row) in half.into_iter().map(line).enumerate() {
+            for (x, value) in row.into_iter().enumerate() {
+                // SAFETY: kernel i alone writes the i-th number of each point.
+                let place = unsafe { &mut *target.at((6 * y + x) * outputs * inputs + i) };
+                *place = (value * f64::from(scale[i / inputs])) as f32;
+            }
+        }
+    });
+    let len = Left::packed_len::<M>(outputs, inputs);
+    let mut packed = Aligned::zeros(POINTS * len);
+    let columns: Vec<u32> = (0..inputs as u32).collect();
+    for (numbers, packed) in turned.chunks_exact(outputs * inputs).zip(packed.chunks_exact_mut(len)) {
+        Left { numbers, row: inputs, columns: &columns, rows: outputs, scale: None }.pack::<M>(packed);
+    }
+    packed
+}
+
+/// G times a column of a kernel.
+fn line([a, b, c]: [f64; 3]) -> [f64; 6] {
+    let (even, odd) = (a + c, a + 4.0 * c);
+    [a / 4.0, -(even + b) / 6.0, (b - even) / 6.0, (odd + 2.0 * b) / 24.0, (odd - 2.0 * b) / 24.0, c]
+}
+
+fn transposed(columns: [[f64; 6]; 3]) -> [[f64; 3]; 6] {
+    std::array::from_fn(|y| std::array::from_fn(|x| columns[x][y]))
+}
+
+/// Overwrites `y [b,co,h,w]` with the closed convolution of `x [b,ci,h,w]`; `packed` is from [`weights`].
+///
+/// # Errors
+/// When the batch is too large to address.
+pub fn forward<M: Micro>(packed: &[f32], x: &[f32], shape: &Shape, finish: &Finish, y: &mut [f32]) -> Result<()> {
+    let tiles = Tiles::new(shape);
+    let [bottom, right] = [(shape.height, tiles.down), (shape.width, tiles.across)].map(|(n, t)| TILE * t + 1 - n);
+    let image = Padded::new(x, [shape.batch, shape.inputs, shape.height, shape.width], [1, bottom, 1, right], 1)?;
+    let (groups, rows) = (tiles.count.div_ceil(M::NR), shape.outputs.next_multiple_of(M::MR));
+    let mut turned = Scratch::take(groups * POINTS * shape.inputs * M::NR);
+    let mut products = Scratch::take(groups * POINTS * rows * M::NR);
+
+    let task = TurnIn { image: &image, tiles, shape, turned: Shared::new(&mut turned) };
+    kernel::run::<M, _>(&task, groups * shape.inputs.div_ceil(CHANNELS));
+    let task = Multiply { packed, turned: &turned, shape, rows, products: Shared::new(&mut products) };
+    kernel::run::<M, _>(&task, groups * POINTS);
+    let task = TurnOut { products: &products, tiles, shape, rows, finish, y: Shared::new(y) };
+    kernel::run::<M, _>(&task, groups * shape.outputs.div_ceil(CHANNELS));
+    Ok(())
+}
+
+/// The tiles of a batch, numbered image by image, row by row.
+#[derive(Clone, Copy)]
+struct Tiles {
+    down: usize,
+    across: usize,
+    count: usize,
+}
+
+impl Tiles {
+    fn new(shape: &Shape) -> Self {
+        let (down, across) = (shape.height.div_ceil(TILE), shape.width.div_ceil(TILE));
+        Self { down, across, count: shape.batch * down * across }
+    }
+
+    /// Image, row and column of a tile; numbers past the end are the last tile.
+    fn place(&self, tile: usize) -> (usize, usize, usize) {
+        let tile = tile.min(self.count - 1);
+        let (row, column) = (tile / self.across, tile % self.across);
+        (row / self.down, TILE * (row % self.down), TILE * column)
+    }
+}
+
+/// `B' d B` of each patch: `turned[group][point][channel][tile of the group]`.
+struct TurnIn<'a> {
+    image: &'a Padded<'a>,
+    tiles: Tiles,
+    shape: &'a Shape,
+    turned: Shared,
+}
+
+impl Task for TurnIn<'_> {
+    #[inline(always)]
+    unsafe fn run<M: Micro>(&self, piece: usize) {
+        let inputs = self.shape.inputs;
+        let parts = inputs.div_ceil(CHANNELS);
+        let (group, first) = (piece / parts, piece % parts * CHANNELS);
+        for lanes in (0..M::NR).step_by(LANES) {
+            let patches: [usize; LANES] = std::array::from_fn(|lane| {
+                let (image, y, x) = self.tiles.place(group * M::NR + lanes + lane);
+                self.image.at(image, 0, y, x)
+            });
+            for channel in first..inputs.min(first + CHANNELS) {
+                let plane = channel * self.image.plane();
+                let mut d = [[[0f32; LANES]; 6]; 6];
+                for (y, row) in d.iter_mut().enumerate() {
+                    let start = plane + y * self.image.width();
+                    let mut square = [[0f32; LANES]; 8];
+                    // SAFETY: a patch's rows lie in the padded image, which ends in zeros to read past a row.
+                    unsafe {
+                        M::square(
+                            patches.map(|p| self.image.numbers()[p + start..p + start + 8].as_ptr()),
+                            &mut square,
+                        );
+                    }
+                    row.copy_from_slice(&square[..6]);
+                }
+                let columns: [[Lane; 6]; 6] = std::array::from_fn(|x| turn_in(std::array::from_fn(|y| d[y][x])));
+                for y in 0..6 {
+                    let row = turn_in(std::array::from_fn(|x| columns[x][y]));
+                    for (x, lane) in row.iter().enumerate() {
+                        let at = ((group * POINTS + 6 * y + x) * inputs + channel) * M::NR + lanes;
+                        // SAFETY: this piece alone writes these channels of the group.
+                        unsafe { self.turned.slice(at, LANES) }.copy_from_slice(lane);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// B' times six numbers, lane by lane.
+#[inline(always)]
+fn turn_in(d: [Lane; 6]) -> [Lane; 6] {
+    let mut out = [[0f32; LANES]; 6];
+    for l in 0..LANES {
+        let (a, b) = (d[4][l] - 4.0 * d[2][l], d[3][l] - 4.0 * d[1][l]);
+        let (c, e) = (d[4][l] - d[2][l], 2.0 * (d[3][l] - d[1][l]));
+        out[0][l] = 4.0 * d[0][l] - 5.0 * d[2][l] + d[4][l];
+        out[1][l] = a + b;
+        out[2][l] = a - b;
+        out[3][l] = c + e;
+        out[4][l] = c - e;
+        out[5][l] = 4.0 * d[1][l] - 5.0 * d[3][l] + d[5][l];
+    }
+    out
+}
+
+/// The products over the channels: `products[group][point][row][tile of the group]`.
+struct Multiply<'a> {
+    packed: &'a [f32],
+    turned: &'a [f32],
+    shape: &'a Shape,
+    rows: usize,
+    products: Shared,
+}
+
+impl Task for Multiply<'_> {
+    #[inline(always)]
+    unsafe fn run<M: Micro>(&self, piece: usize) {
+        // Pieces that share weights are neighbours.
+        let groups = self.turned.len() / (POINTS * self.shape.inputs * M::NR);
+        let groups = groups.min(Tiles::new(self.shape).count.div_ceil(M::NR));
+        let (point, group) = (piece / groups, piece % groups);
+        let depth = self.shape.inputs;
+        let (at, panels) = (group * POINTS + point, self.rows / M::MR);
+        for k0 in (0..depth).step_by(DEPTH) {
+            let deep = DEPTH.min(depth - k0);
+            for panel in 0..panels {
+                // SAFETY: the panels lie where they were packed; the rows of the product are this piece's own.
+                unsafe {
+                    let a = self.packed.as_ptr().add((point * panels * depth + k0 * panels + panel * deep) * M::MR);
+                    let b = self.turned.as_ptr().add((at * depth + k0) * M::NR);
+                    let c = self.products.at((at * self.rows + panel * M::MR) * M::NR);
+                    M::tile(deep, a, b, c, M::NR, k0 > 0);
+                }
+            }
+        }
+    }
+}
+
+/// `A' m A` of each tile, closed, to its place in y.
+struct TurnOut<'a> {
+    products: &'a [f32],
+    tiles: Tiles,
+    shape: &'a Shape,
+    rows: usize,
+    finish: &'a Finish<'a>,
+    y: Shared,
+}
+
+impl Task for TurnOut<'_> {
+    #[inline(always)]
+    unsafe fn run<M: Micro>(&self, piece: usize) {
+        let Shape { outputs, height, width, .. } = *self.shape;
+        let parts = outputs.div_ceil(CHANNELS);
+        let (group, first) = (piece / parts, piece % parts * CHANNELS);
+        for lanes in (0..M::NR).step_by(LANES) {
+            let tile = group * M::NR + lanes;
+            let some = self.tiles.count.saturating_sub(tile).min(LANES);
+            let places: [_; LANES] = std::array::from_fn(|lane| self.tiles.place(tile + lane));
+            for channel in first..outputs.min(first + CHANNELS) {
+                let m = |y: usize, x: usize| -> Lane {
+                    let at = ((group * POINTS + 6 * y + x) * self.rows + channel) * M::NR + lanes;
+                    std::array::from_fn(|l| self.products[at..at + LANES][l])
+                };
+                let columns: [[Lane; 4]; 6] = std::array::from_fn(|x| turn_out(std::array::from_fn(|y| m(y, x))));
+                let shift = self.finish.shift.map_or(0.0, |s| s[channel]);
+                let floor = if self.finish.relu { 0.0 } else { f32::NEG_INFINITY };
+                for y in [0, 2] {
+                    let two = [y, y + 1].map(|y| turn_out(std::array::from_fn(|x| columns[x][y])));
+                    let mut pixels = [[0f32; LANES]; 8];
+                    // SAFETY: each row is a lane.
+                    unsafe { M::square(std::array::from_fn(|i| two[i / 4][i % 4].as_ptr()), &mut pixels) };
+                    for (&(image, top, left), pixels) in places[..some].iter().zip(&pixels) {
+                        let wide = TILE.min(width - left);
+                        for (row, pixels) in
+                            pixels.as_chunks::<4>().0.iter().enumerate().take(height.saturating_sub(top + y))
+                        {
+                            let at = ((image * outputs + channel) * height + top + y + row) * width + left;
+                            // SAFETY: this piece alone writes these channels of its tiles.
+                            let target = unsafe { self.y.slice(at, wide) };
+                            match self.finish.shortcut {
+                                Some(all) => {
+                                    let sources = pixels.iter().zip(&all[at..at + wide]);
+                                    target
+                                        .iter_mut()
+                                        .zip(sources)
+                                        .for_each(|(t, (p, s))| *t = (p + shift + s).max(floor));
+                                }
+                                None => target.iter_mut().zip(pixels).for_each(|(t, p)| *t = (p + shift).max(floor)),
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// A' times six numbers, lane by lane.
+#[inline(always)]
+fn turn_out(m: [Lane; 6]) -> [Lane; 4] {
+    let mut out = [[0f32; LANES]; 4];
+    for l in 0..LANES {
+        let (s, t, u, v) = (m[1][l] + m[2][l], m[1][l] - m[2][l], m[3][l] + m[4][l], m[3][l] - m[4][l]);
+        out[0][l] = m[0][l] + s + u;
+        out[1][l] = t + 2.0 * v;
+        out[2][l] = s + 4.0 * u;
+        out[3][l] = t + 8.0 * v + m[5][l];
+    }
+    out
+}
