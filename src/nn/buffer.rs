@@ -186,6 +186,18 @@ pub fn output(len: usize) -> Vec<f32> {
     vec![0.0; len]
 }
 
+/// As [`output`], for kernels that are known to write every number before any is read: large ones notice the zeroing.
+///
+/// # Safety
+/// Whoever calls it sees to it that each of the `len` numbers is written before it is read.
+#[expect(clippy::uninit_vec, reason = "that is the caller's promise")]
+pub unsafe fn unset(len: usize) -> Vec<f32> {
+    let mut numbers = Vec::with_capacity(len);
+    // SAFETY: the capacity is there; the numbers are written by the caller's promise, and need no drop.
+    unsafe { numbers.set_len(len) };
+    numbers
+}
+
 /// Copies the numbers of `source` into `target`, whose holders all see the change.
 ///
 /// # Errors

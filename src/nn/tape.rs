@@ -33,6 +33,11 @@ impl Value {
         &self.tensor
     }
 
+    /// Whether nobody wants its gradient, so that nothing need be kept for it.
+    pub fn is_constant(&self) -> bool {
+        self.node.is_none()
+    }
+
     /// The same numbers, cut off from the tape.
     pub fn detach(&self) -> Self {
         Self::constant(self.tensor.clone())

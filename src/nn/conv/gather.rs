@@ -190,17 +190,12 @@ impl<'a> Padded<'a> {
         (0..batch * channels).into_par_iter().with_min_len(8).for_each(|i| {
             // SAFETY: plane i is written by this piece alone and lies in the buffer.
             let target = unsafe { planes.slice(i * plane, plane) };
-            target.fill(0.0);
-            for (y, row) in x[i * h * w..][..h * w].chunks_exact(w).enumerate() {
-                if stride == 1 {
-                    target[(y + top) * width + left..][..w].copy_from_slice(row);
-                } else {
-                    for phase in 0..stride {
-                        let first = (phase + stride - left % stride) % stride;
-                        let start = (phase * height + y + top) * width + (first + left) / stride;
-                        let every = row.get(first..).unwrap_or_default().iter().step_by(stride);
-                        target[start..].iter_mut().zip(every).for_each(|(t, v)| *t = *v);
-                    }
+            if stride == 1 {
+                pad(target, &x[i * h * w..][..h * w], w, [top, left, right]);
+            } else {
+                target.fill(0.0);
+                for (y, row) in x[i * h * w..][..h * w].chunks_exact(w).enumerate() {
+                    split(target, row, height, width, [y + top, left], stride);
                 }
             }
         });
@@ -250,6 +245,40 @@ impl<'a> Padded<'a> {
     }
 }
 
+/// Writes a plane, `w` wide, with zeros all round it.
+fn pad(target: &mut [f32], plane: &[f32], w: usize, [top, left, right]: [usize; 3]) {
+    let width = left + w + right;
+    let (above, rest) = target.split_at_mut(top * width);
+    let (inside, below) = rest.split_at_mut(plane.len() / w * width);
+    above.fill(0.0);
+    below.fill(0.0);
+    for (target, row) in inside.chunks_exact_mut(width).zip(plane.chunks_exact(w)) {
+        target[..left].fill(0.0);
+        target[left..left + w].copy_from_slice(row);
+        target[left + w..].fill(0.0);
+    }
+}
+
+/// Writes row `y` as `stride` rows, one a phase of x.
+fn split(target: &mut [f32], row: &[f32], height: usize, width: usize, [y, left]: [usize; 2], stride: usize) {
+    let start = |x: usize| ((x + left) % stride * height + y) * width + (x + left) / stride;
+    if stride == 2 {
+        // Pairs, which the compiler takes apart in registers.
+        let (pairs, rest) = row.as_chunks::<2>();
+        target[start(0)..].iter_mut().zip(pairs).for_each(|(t, [even, _])| *t = *even);
+        if row.len() > 1 {
+            target[start(1)..].iter_mut().zip(pairs).for_each(|(t, [_, odd])| *t = *odd);
+        }
+        if let [last] = rest {
+            target[start(row.len() - 1)] = *last;
+        }
+        return;
+    }
+    for first in 0..stride.min(row.len()) {
+        target[start(first)..].iter_mut().zip(row[first..].iter().step_by(stride)).for_each(|(t, v)| *t = *v);
+    }
+}
+
 /// Every s-th number of every s-th row of each plane.
 fn thinned(x: &[f32], [h, w]: [usize; 2], [oh, ow]: [usize; 2], s: usize) -> Scratch {
     let planes = x.len() / (h * w);
@@ -257,7 +286,15 @@ fn thinned(x: &[f32], [h, w]: [usize; 2], [oh, ow]: [usize; 2], s: usize) -> Scr
     seen[..planes * oh * ow].par_chunks_exact_mut(oh * ow).zip(x.par_chunks_exact(h * w)).with_min_len(8).for_each(
         |(seen, plane)| {
             for (target, row) in seen.chunks_exact_mut(ow).zip(plane.chunks_exact(w).step_by(s)) {
-                target.iter_mut().zip(row.iter().step_by(s)).for_each(|(t, v)| *t = *v);
+                if s == 2 {
+                    let (pairs, rest) = row.as_chunks::<2>();
+                    target.iter_mut().zip(pairs).for_each(|(t, [even, _])| *t = *even);
+                    if let [last] = rest {
+                        target[ow - 1] = *last;
+                    }
+                } else {
+                    target.iter_mut().zip(row.iter().step_by(s)).for_each(|(t, v)| *t = *v);
+                }
             }
         },
     );

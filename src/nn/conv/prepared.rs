@@ -5,7 +5,7 @@ use candle_core::{Result, Tensor, bail};
 use super::gather::Gather;
 use super::product::{Finish, Left, Product};
 use super::{Shape, winograd};
-use crate::nn::buffer::{Aligned, output, tensor, with_floats};
+use crate::nn::buffer::{Aligned, tensor, unset, with_floats};
 use crate::nn::kernel::{Isa, Micro, dispatch};
 
 /// From this many channels on, on both sides, Winograd's detour pays.
@@ -55,7 +55,8 @@ impl Prepared {
         }
         // Without a shortcut x takes its place in the list, and is not looked at.
         with_floats([x, shortcut.unwrap_or(x)], |[x, added]| {
-            let mut y = output(shape.y().iter().product());
+            // SAFETY: both ways to compute it write all of y.
+            let mut y = unsafe { unset(shape.y().iter().product()) };
             let finish = Finish { shift: Some(&self.shift), shortcut: shortcut.map(|_| added), relu };
             self.isa.with(|| dispatch!(run(self, &shape, x, finish, &mut y)))?;
             tensor(y, shape.y().as_slice())

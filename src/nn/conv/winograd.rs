@@ -20,10 +20,18 @@ const POINTS: usize = 36;
 const TILE: usize = 4;
 /// Tiles that are turned together.
 const LANES: usize = 8;
+/// Numbers in weights that are small.
+const SMALL: usize = 1 << 18;
 /// Channels that a piece turns.
 const CHANNELS: usize = 16;
 
 type Lane = [f32; LANES];
+
+/// Numbers from one point to the next: a cache line more than they take, since the points of a tile are visited in turn and would
+/// else all fall into one set of the first-level cache.
+const fn step<M: Micro>(channels: usize) -> usize {
+    channels * M::NR + 16
+}
 
 /// `G w G'` of all kernels, `w [co,ci,3,3]` times `scale [co]`, packed for kernel `M`: `[36][packed co x ci]`.
 pub fn weights<M: Micro>(w: &[f32], scale: &[f32], outputs: usize, inputs: usize) -> Aligned {
@@ -68,15 +76,22 @@ pub fn forward<M: Micro>(packed: &[f32], x: &[f32], shape: &Shape, finish: &Fini
     let [bottom, right] = [(shape.height, tiles.down), (shape.width, tiles.across)].map(|(n, t)| TILE * t + 1 - n);
     let image = Padded::new(x, [shape.batch, shape.inputs, shape.height, shape.width], [1, bottom, 1, right], 1)?;
     let (groups, rows) = (tiles.count.div_ceil(M::NR), shape.outputs.next_multiple_of(M::MR));
-    let mut turned = Scratch::take(groups * POINTS * shape.inputs * M::NR);
-    let mut products = Scratch::take(groups * POINTS * rows * M::NR);
-
-    let task = TurnIn { image: &image, tiles, shape, turned: Shared::new(&mut turned) };
-    kernel::run::<M, _>(&task, groups * shape.inputs.div_ceil(CHANNELS));
-    let task = Multiply { packed, turned: &turned, shape, rows, products: Shared::new(&mut products) };
-    kernel::run::<M, _>(&task, groups * POINTS);
-    let task = TurnOut { products: &products, tiles, shape, rows, finish, y: Shared::new(y) };
-    kernel::run::<M, _>(&task, groups * shape.outputs.div_ceil(CHANNELS));
+    // Where the weights fit the second-level cache, so do the tiles of one group a thread between the three passes. Larger
+    // weights are better read once for all groups.
+    let some = if packed.len() > SMALL { groups } else { rayon::current_num_threads().min(groups) };
+    let mut turned = Scratch::take(some * POINTS * step::<M>(shape.inputs));
+    let mut products = Scratch::take(some * POINTS * step::<M>(rows));
+    let y = Shared::new(y);
+    for first in (0..groups).step_by(some) {
+        let groups = first..groups.min(first + some);
+        let count = groups.len();
+        let task = TurnIn { image: &image, tiles, shape, first, turned: Shared::new(&mut turned) };
+        kernel::run::<M, _>(&task, count * shape.inputs.div_ceil(CHANNELS));
+        let task = Multiply { packed, turned: &turned, shape, rows, count, products: Shared::new(&mut products) };
+        kernel::run::<M, _>(&task, count * POINTS);
+        let task = TurnOut { products: &products, tiles, shape, rows, first, finish, y };
+        kernel::run::<M, _>(&task, count * shape.outputs.div_ceil(CHANNELS));
+    }
     Ok(())
 }
 
@@ -107,6 +122,8 @@ struct TurnIn<'a> {
     image: &'a Padded<'a>,
     tiles: Tiles,
     shape: &'a Shape,
+    /// The first of the groups in hand.
+    first: usize,
     turned: Shared,
 }
 
@@ -118,7 +135,7 @@ impl Task for TurnIn<'_> {
         let (group, first) = (piece / parts, piece % parts * CHANNELS);
         for lanes in (0..M::NR).step_by(LANES) {
             let patches: [usize; LANES] = std::array::from_fn(|lane| {
-                let (image, y, x) = self.tiles.place(group * M::NR + lanes + lane);
+                let (image, y, x) = self.tiles.place((self.first + group) * M::NR + lanes + lane);
                 self.image.at(image, 0, y, x)
             });
             for channel in first..inputs.min(first + CHANNELS) {
@@ -140,7 +157,7 @@ impl Task for TurnIn<'_> {
                 for y in 0..6 {
                     let row = turn_in(std::array::from_fn(|x| columns[x][y]));
                     for (x, lane) in row.iter().enumerate() {
-                        let at = ((group * POINTS + 6 * y + x) * inputs + channel) * M::NR + lanes;
+                        let at = (group * POINTS + 6 * y + x) * step::<M>(inputs) + channel * M::NR + lanes;
                         // SAFETY: this piece alone writes these channels of the group.
                         unsafe { self.turned.slice(at, LANES) }.copy_from_slice(lane);
                     }
@@ -173,6 +190,8 @@ struct Multiply<'a> {
     turned: &'a [f32],
     shape: &'a Shape,
     rows: usize,
+    /// Groups in hand.
+    count: usize,
     products: Shared,
 }
 
@@ -180,9 +199,7 @@ impl Task for Multiply<'_> {
     #[inline(always)]
     unsafe fn run<M: Micro>(&self, piece: usize) {
         // Pieces that share weights are neighbours.
-        let groups = self.turned.len() / (POINTS * self.shape.inputs * M::NR);
-        let groups = groups.min(Tiles::new(self.shape).count.div_ceil(M::NR));
-        let (point, group) = (piece / groups, piece % groups);
+        let (point, group) = (piece / self.count, piece % self.count);
         let depth = self.shape.inputs;
         let (at, panels) = (group * POINTS + point, self.rows / M::MR);
         for k0 in (0..depth).step_by(DEPTH) {
@@ -191,8 +208,8 @@ impl Task for Multiply<'_> {
                 // SAFETY: the panels lie where they were packed; the rows of the product are this piece's own.
                 unsafe {
                     let a = self.packed.as_ptr().add((point * panels * depth + k0 * panels + panel * deep) * M::MR);
-                    let b = self.turned.as_ptr().add((at * depth + k0) * M::NR);
-                    let c = self.products.at((at * self.rows + panel * M::MR) * M::NR);
+                    let b = self.turned.as_ptr().add(at * step::<M>(depth) + k0 * M::NR);
+                    let c = self.products.at(at * step::<M>(self.rows) + panel * M::MR * M::NR);
                     M::tile(deep, a, b, c, M::NR, k0 > 0);
                 }
             }
@@ -206,6 +223,8 @@ struct TurnOut<'a> {
     tiles: Tiles,
     shape: &'a Shape,
     rows: usize,
+    /// The first of the groups in hand.
+    first: usize,
     finish: &'a Finish<'a>,
     y: Shared,
 }
@@ -217,12 +236,12 @@ impl Task for TurnOut<'_> {
         let parts = outputs.div_ceil(CHANNELS);
         let (group, first) = (piece / parts, piece % parts * CHANNELS);
         for lanes in (0..M::NR).step_by(LANES) {
-            let tile = group * M::NR + lanes;
+            let tile = (self.first + group) * M::NR + lanes;
             let some = self.tiles.count.saturating_sub(tile).min(LANES);
             let places: [_; LANES] = std::array::from_fn(|lane| self.tiles.place(tile + lane));
             for channel in first..outputs.min(first + CHANNELS) {
                 let m = |y: usize, x: usize| -> Lane {
-                    let at = ((group * POINTS + 6 * y + x) * self.rows + channel) * M::NR + lanes;
+                    let at = (group * POINTS + 6 * y + x) * step::<M>(self.rows) + channel * M::NR + lanes;
                     std::array::from_fn(|l| self.products[at..at + LANES][l])
                 };
                 let columns: [[Lane; 4]; 6] = std::array::from_fn(|x| turn_out(std::array::from_fn(|y| m(y, x))));
