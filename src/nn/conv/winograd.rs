@@ -154,8 +154,8 @@ impl Task for TurnIn<'_> {
                     row.copy_from_slice(&square[..6]);
                 }
                 let columns: [[Lane; 6]; 6] = std::array::from_fn(|x| turn_in(std::array::from_fn(|y| d[y][x])));
-                for y in 0..6 {
-                    let row = turn_in(std::array::from_fn(|x| columns[x][y]));
+                let rows: [[Lane; 6]; 6] = std::array::from_fn(|y| turn_in(std::array::from_fn(|x| columns[x][y])));
+                for (y, row) in rows.iter().enumerate() {
                     for (x, lane) in row.iter().enumerate() {
                         let at = (group * POINTS + 6 * y + x) * step::<M>(inputs) + channel * M::NR + lanes;
                         // SAFETY: this piece alone writes these channels of the group.
