@@ -2,7 +2,7 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
-use super::shell::Wish;
+use super::shell::{Page, Wish};
 use super::state::{Action, Move};
 use super::target::Target;
 
@@ -33,8 +33,10 @@ pub enum Command {
     Undo,
     /// Enlarge the comparison.
     Enlarge,
-    /// Show the training tab.
-    Training,
+    /// Show queries, candidates and comparison.
+    Investigate,
+    /// Show the training room.
+    Train,
     /// Light or dark.
     Theme,
     /// The sheet of keys.
@@ -67,7 +69,7 @@ const fn row(command: Command, label: &'static str, keys: &'static str, shortcut
 }
 
 /// Every command with its keys, in the order of the sheet.
-pub const TABLE: [Row; 15] = [
+pub const TABLE: &[Row] = &[
     row(Command::OpenQueries, "Open queries", "Ctrl+O", &[control(Key::O)]),
     row(Command::OpenGallery, "Open gallery", "Ctrl+G", &[control(Key::G)]),
     row(Command::OpenModel, "Open model", "Ctrl+M", &[control(Key::M)]),
@@ -80,7 +82,8 @@ pub const TABLE: [Row; 15] = [
     row(Command::Enlarge, "Enlarge the comparison", "E", &[plain(Key::E)]),
     row(Command::RemoveQuery, "Remove the query", "Delete", &[plain(Key::Delete)]),
     row(Command::Undo, "Bring the removed query back", "Ctrl+Z", &[control(Key::Z)]),
-    row(Command::Training, "Training", "Ctrl+T", &[control(Key::T)]),
+    row(Command::Investigate, "Investigate", "Ctrl+1", &[control(Key::Num1)]),
+    row(Command::Train, "Train", "Ctrl+2 or Ctrl+T", &[control(Key::Num2), control(Key::T)]),
     row(Command::Theme, "Light or dark", "Ctrl+L", &[control(Key::L)]),
     row(
         Command::Keys,
@@ -91,7 +94,7 @@ pub const TABLE: [Row; 15] = [
 ];
 
 /// Keys that egui itself handles, for the sheet.
-pub const BUILT_IN: [(&str, &str); 4] = [
+pub const BUILT_IN: &[(&str, &str)] = &[
     ("Ctrl + and Ctrl −", "Zoom in and out"),
     ("Ctrl+0", "Original size"),
     ("Tab", "Next button or field"),
@@ -140,7 +143,8 @@ pub fn wish(command: Command, selected: Option<crate::engine::command::QueryId>)
         Command::RemoveQuery => Action::RemoveQuery(selected?).into(),
         Command::Undo => Action::UndoRemove.into(),
         Command::Enlarge => Wish::Enlarge,
-        Command::Training => Wish::ShowTraining,
+        Command::Investigate => Wish::Show(Page::Investigate),
+        Command::Train => Wish::Show(Page::Train),
         Command::Theme => Wish::ToggleTheme,
         Command::Keys => Wish::ToggleKeys,
     })
@@ -160,7 +164,7 @@ mod tests {
 
     #[test]
     fn every_command_has_its_row() {
-        for row in &TABLE {
+        for row in TABLE {
             assert_eq!(of(row.command).label, row.label);
         }
     }

@@ -8,7 +8,7 @@ use egui_material_icons::icons::{
 };
 
 use super::keys;
-use super::shell::{Cx, Tab, Wish};
+use super::shell::{Cx, Page, Tab, Wish};
 use super::state::{Action, file_name};
 use super::target::Target;
 use super::theme::{GAP, SMALL, icon, medium, palette, semibold, small};
@@ -25,6 +25,8 @@ pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.label(icon(ICON_PERSON_SEARCH, 22.0).color(p.accent));
             ui.label(semibold("Rain", 17.0).color(p.strong));
             ui.add_space(10.0);
+            pages(ui, cx);
+            ui.separator();
             for (sign, text, target, command) in [
                 (ICON_IMAGE_SEARCH, "Open queries…", Target::Queries, keys::Command::OpenQueries),
                 (ICON_PHOTO_LIBRARY, "Open gallery…", Target::Gallery, keys::Command::OpenGallery),
@@ -56,6 +58,24 @@ pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
     if !cx.state.notices.is_empty() {
         let frame = Frame::new().fill(p.ground).inner_margin(Margin { left: 8, right: 8, top: 8, bottom: 0 });
         Panel::top("notices").frame(frame).show_separator_line(false).show(ui, |ui| notices::ui(ui, cx));
+    }
+}
+
+/// The way to each page.
+fn pages(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let p = palette(ui.visuals());
+    for (page, sign, text, command) in [
+        (Page::Investigate, ICON_IMAGE_SEARCH, "Investigate", keys::Command::Investigate),
+        (Page::Train, ICON_MODEL_TRAINING, "Train", keys::Command::Train),
+    ] {
+        let on = cx.view.page == page;
+        let colour = if on { p.strong } else { p.weak };
+        let button = egui::Button::selectable(on, (icon(sign, 16.0).color(colour), medium(text, 13.0).color(colour)));
+        let response = ui.add(button).on_hover_text(keys::tooltip(command));
+        response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, on, text));
+        if response.clicked() {
+            cx.wishes.push(Wish::Show(page));
+        }
     }
 }
 
@@ -106,8 +126,19 @@ fn status(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.add(egui::Label::new(small(&text).color(p.weak)).truncate()).on_hover_text(text);
 }
 
+/// What lies between the bars.
+pub fn page(ui: &mut Ui, cx: &mut Cx<'_>) {
+    match cx.view.page {
+        Page::Investigate => investigate(ui, cx),
+        Page::Train => {
+            let frame = Frame::new().inner_margin(Margin::same(GAP as i8));
+            CentralPanel::default().frame(frame).show(ui, |ui| filled(ui, |ui| training::ui(ui, cx)));
+        }
+    }
+}
+
 /// The panes: queries, matches above training, comparison.
-pub fn workspace(ui: &mut Ui, cx: &mut Cx<'_>) {
+fn investigate(ui: &mut Ui, cx: &mut Cx<'_>) {
     let gap = GAP as i8;
     let width = ui.available_width();
     let around = |left, right, top, bottom| {
@@ -212,7 +243,7 @@ pub fn keys_sheet(ctx: &Context) -> bool {
                 .min_row_height(18.0)
                 .show(ui, |ui| {
                     let table = keys::TABLE.iter().map(|r| (r.keys, r.label));
-                    for (keys, label) in table.chain(keys::BUILT_IN) {
+                    for (keys, label) in table.chain(keys::BUILT_IN.iter().copied()) {
                         ui.label(medium(keys, 13.0).color(p.strong));
                         ui.label(label);
                         ui.end_row();

@@ -8,7 +8,7 @@ use egui::{CentralPanel, Context, Frame, Id, ScrollArea, Theme, Ui, vec2};
 use super::curves::Curves;
 use super::dialogs::{Answer, PathSheet, Picker};
 use super::keys;
-use super::layout::{drop_hint, keys_sheet, status_bar, top_bar, workspace};
+use super::layout::{drop_hint, keys_sheet, page, status_bar, top_bar};
 use super::state::{Action, Settings, TrainForm, ViewState};
 use super::target::Target;
 use super::theme::palette;
@@ -33,8 +33,8 @@ pub enum Wish {
     Ask(Target),
     /// Enlarge the comparison, or close it.
     Enlarge,
-    /// Show the training tab.
-    ShowTraining,
+    /// Show a page.
+    Show(Page),
     /// Light or dark.
     ToggleTheme,
     /// Show or hide the sheet of keys.
@@ -45,6 +45,16 @@ impl From<Action> for Wish {
     fn from(action: Action) -> Self {
         Wish::Do(action)
     }
+}
+
+/// The pages of the window; one is seen at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Page {
+    /// Queries, candidates, comparison.
+    #[default]
+    Investigate,
+    /// Starting and following a training run.
+    Train,
 }
 
 /// The tabs of the lower pane.
@@ -72,6 +82,8 @@ pub struct View {
     pub queries_scroll: f32,
     /// The list or grid item that has the keyboard: the arrows are the lists' then.
     pub arrows_at: Option<Id>,
+    /// The page that is seen.
+    pub page: Page,
     /// The tab of the lower pane.
     pub tab: Tab,
     /// Whether the lower pane takes the place of the matches.
@@ -192,9 +204,9 @@ impl App {
             }
             Wish::Ask(target) => self.view.sheet = Some(PathSheet::open(target, self.picker.as_ref(), ctx)),
             Wish::Enlarge => self.view.large = !self.view.large && self.state.query().is_some(),
-            Wish::ShowTraining => {
-                self.view.tab = Tab::Training;
-                self.view.focus_form = true;
+            Wish::Show(page) => {
+                self.view.page = page;
+                self.view.focus_form = page == Page::Train;
             }
             Wish::ToggleTheme => {
                 ctx.set_theme(if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark });
@@ -248,12 +260,12 @@ impl App {
         CentralPanel::default().frame(ground).show(ui, |ui| {
             let size = ui.available_size();
             if size.x >= LEAST.x && size.y >= LEAST.y {
-                workspace(ui, &mut cx);
+                page(ui, &mut cx);
             } else {
                 // A small window, or a large zoom: scroll rather than cut off.
                 ScrollArea::both().auto_shrink(false).show(ui, |ui| {
                     let (rect, _) = ui.allocate_exact_size(size.max(LEAST), egui::Sense::hover());
-                    workspace(&mut ui.new_child(egui::UiBuilder::new().max_rect(rect)), &mut cx);
+                    page(&mut ui.new_child(egui::UiBuilder::new().max_rect(rect)), &mut cx);
                 });
             }
         });
