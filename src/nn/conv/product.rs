@@ -11,6 +11,8 @@ pub const DEPTH: usize = 256;
 /// Columns of a block of G at most: with DEPTH rows it takes half of a second-level cache.
 const WIDEST: usize = 512;
 
+/// Numbers in a cache line.
+const LINE: usize = 16;
 /// Rows of G that are packed together.
 const FEW: usize = 8;
 
@@ -262,6 +264,15 @@ impl Tiles<'_> {
         // SAFETY: by the caller.
         unsafe {
             if tall == M::MR && q.len() == M::NR && at + M::NR <= p.plane {
+                // C, and what is added to it, come from far: they are asked for before the tile is computed.
+                for i in 0..tall {
+                    for line in (start + i * p.plane..).step_by(LINE).take(M::NR.div_ceil(LINE)) {
+                        M::fetch(self.c.at(line));
+                        if let (true, Some(all)) = (place.last, p.finish.shortcut) {
+                            M::fetch(all.as_ptr().wrapping_add(line));
+                        }
+                    }
+                }
                 M::tile(deep, a, b, self.c.at(start), p.plane, place.accumulate);
                 if place.last && !p.finish.is_nothing() {
                     for i in 0..tall {

@@ -116,6 +116,10 @@ pub trait Micro: 'static {
         }
     }
 
+    /// Asks for the cache line at `place`, which need not be readable.
+    #[inline(always)]
+    fn fetch(_place: *const f32) {}
+
     /// Runs one piece of `task` with the instruction set switched on, so that what is inlined into it uses the set.
     ///
     /// # Safety
