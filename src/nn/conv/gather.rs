@@ -302,6 +302,16 @@ fn thinned(x: &[f32], [h, w]: [usize; 2], [oh, ow]: [usize; 2], s: usize) -> Scr
 }
 
 impl Gather<'_> {
+    /// Whether `NR` columns lie in the source as they would be packed: side by side, row after row.
+    pub fn lies_packed<const NR: usize>(&self) -> bool {
+        self.run >= NR && self.rows.windows(2).all(|two| two[1] == two[0] + NR as u32)
+    }
+
+    /// Element `(k, q)`.
+    pub fn place(&self, k: usize, q: usize) -> *const f32 {
+        self.source[self.rows[k] as usize + self.columns[q] as usize..].as_ptr()
+    }
+
     /// Packs rows `k0..k1` of `NR` columns from `q`: row k goes to `dst[(k - k0) * ld..][..NR]`.
     ///
     /// # Safety

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::gather::Gather;
 use crate::nn::buffer::{Aligned, Scratch, Shared};
-use crate::nn::kernel::{self, Micro, Task, dispatch};
+use crate::nn::kernel::{self, Close, Micro, Task, dispatch};
 
 /// Depth of a block: a panel of A and one of B of this depth fit in the first-level cache.
 pub const DEPTH: usize = 256;
@@ -15,6 +15,9 @@ const WIDEST: usize = 512;
 const LINE: usize = 16;
 /// Rows of G that are packed together.
 const FEW: usize = 8;
+
+/// The shift of rows that have none.
+const NOTHING: [f32; 8] = [0.0; 8];
 
 /// What closes the product, while the tile is in the cache.
 #[derive(Default)]
@@ -30,6 +33,15 @@ pub struct Finish<'a> {
 impl Finish<'_> {
     fn is_nothing(&self) -> bool {
         self.shift.is_none() && self.shortcut.is_none() && !self.relu
+    }
+
+    /// For the full tile whose first row is `row` and whose first number lies at `start` of C.
+    fn close(&self, row: usize, start: usize) -> Close {
+        Close {
+            shift: self.shift.map_or(&NOTHING[..], |s| &s[row..]).as_ptr(),
+            added: self.shortcut.map_or(std::ptr::null(), |all| all[start..].as_ptr()),
+            floor: if self.relu { 0.0 } else { f32::NEG_INFINITY },
+        }
     }
 }
 
@@ -75,7 +87,12 @@ impl Product<'_> {
     /// Overwrites `c` with A as [`Left::pack`] left it.
     pub fn multiply<M: Micro>(&self, packed: &[f32], c: &mut [f32]) {
         let pieces = Pieces::new::<M>(self.rows, self.gather.positions);
-        let task = Tiles { product: self, packed, pieces, c: Shared::new(c) };
+        let in_place = match M::NR {
+            32 => self.gather.lies_packed::<32>(),
+            16 => self.gather.lies_packed::<16>(),
+            _ => self.gather.lies_packed::<8>(),
+        };
+        let task = Tiles { product: self, packed, pieces, in_place, c: Shared::new(c) };
         kernel::run::<M, _>(&task, pieces.columns * pieces.groups);
     }
 }
@@ -203,6 +220,8 @@ struct Tiles<'a> {
     product: &'a Product<'a>,
     packed: &'a [f32],
     pieces: Pieces,
+    /// G needs no packing.
+    in_place: bool,
     c: Shared,
 }
 
@@ -233,7 +252,7 @@ impl Tiles<'_> {
         for k0 in (0..depth).step_by(DEPTH) {
             let deep = DEPTH.min(depth - k0);
             // A few rows at a time, so that the source is read in long runs.
-            for k in (0..deep).step_by(FEW) {
+            for k in (0..if self.in_place { 0 } else { deep }).step_by(FEW) {
                 for (i, q) in (first..end).step_by(M::NR).enumerate() {
                     let (from, to) = (k0 + k, k0 + deep.min(k + FEW));
                     // SAFETY: the block holds DEPTH rows of `width`; q is a multiple of NR because the width is.
@@ -246,7 +265,7 @@ impl Tiles<'_> {
                     // SAFETY: both panels were packed; the tile of C is this piece's own.
                     unsafe {
                         let a = self.packed.as_ptr().add((k0 * panels + panel * deep) * M::MR);
-                        let b = block.add(i * deep * M::NR);
+                        let b = if self.in_place { p.gather.place(k0, q) } else { block.add(i * deep * M::NR) };
                         self.tile::<M>(panel * M::MR, q..end.min(q + M::NR), deep, [a, b], place);
                     }
                 }
@@ -273,11 +292,11 @@ impl Tiles<'_> {
                         }
                     }
                 }
-                M::tile(deep, a, b, self.c.at(start), p.plane, place.accumulate);
                 if place.last && !p.finish.is_nothing() {
-                    for i in 0..tall {
-                        self.close(start + i * p.plane, M::NR, row + i);
-                    }
+                    let close = p.finish.close(row, start);
+                    M::closed(deep, [a, b], self.c.at(start), p.plane, place.accumulate, &close);
+                } else {
+                    M::tile(deep, a, b, self.c.at(start), p.plane, place.accumulate);
                 }
                 return;
             }

@@ -48,7 +48,7 @@ unsafe fn tile(depth: usize, mut a: *const f32, mut b: *const f32, c: *mut f32, 
     unsafe {
         let mut sum = [[_mm256_setzero_ps(); 2]; 6];
         for _ in 0..depth {
-            let (b0, b1) = (_mm256_load_ps(b), _mm256_load_ps(b.add(8)));
+            let (b0, b1) = (_mm256_loadu_ps(b), _mm256_loadu_ps(b.add(8)));
             for (i, row) in sum.iter_mut().enumerate() {
                 let ai = _mm256_set1_ps(*a.add(i));
                 row[0] = _mm256_fmadd_ps(ai, b0, row[0]);

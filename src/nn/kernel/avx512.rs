@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::{Micro, Task};
+use super::{Close, Micro, Task};
 
 /// 8 x 32 tile: sixteen accumulators of thirty-two registers, so that the loads of B and the broadcasts of A hide.
 pub struct Avx512;
@@ -15,6 +15,19 @@ impl Micro for Avx512 {
     unsafe fn tile(depth: usize, a: *const f32, b: *const f32, c: *mut f32, ldc: usize, accumulate: bool) {
         // SAFETY: the caller promises the instruction set and the sizes.
         unsafe { tile(depth, a, b, c, ldc, accumulate) }
+    }
+
+    #[inline]
+    unsafe fn closed(
+        depth: usize,
+        [a, b]: [*const f32; 2],
+        c: *mut f32,
+        ldc: usize,
+        accumulate: bool,
+        close: &Close,
+    ) {
+        // SAFETY: the caller promises the instruction set and the sizes.
+        unsafe { closed(depth, a, b, c, ldc, accumulate, close) }
     }
 
     #[inline]
@@ -49,12 +62,56 @@ unsafe fn enter<T: Task>(task: &T, piece: usize) {
 
 #[target_feature(enable = "avx512f,avx2,fma")]
 #[inline]
-unsafe fn tile(depth: usize, mut a: *const f32, mut b: *const f32, c: *mut f32, ldc: usize, accumulate: bool) {
-    // SAFETY: `a`, `b` hold `depth` packed rows and `c` the tile, by the caller's promise.
+unsafe fn tile(depth: usize, a: *const f32, b: *const f32, c: *mut f32, ldc: usize, accumulate: bool) {
+    // SAFETY: `c` holds the tile, by the caller's promise, which is passed on.
+    unsafe {
+        for (i, row) in sums(depth, a, b).iter().enumerate() {
+            for (j, &s) in row.iter().enumerate() {
+                let p = c.add(i * ldc + 16 * j);
+                let s = if accumulate { _mm512_add_ps(s, _mm512_loadu_ps(p)) } else { s };
+                _mm512_storeu_ps(p, s);
+            }
+        }
+    }
+}
+
+#[target_feature(enable = "avx512f,avx2,fma")]
+#[inline]
+unsafe fn closed(
+    depth: usize,
+    a: *const f32,
+    b: *const f32,
+    c: *mut f32,
+    ldc: usize,
+    accumulate: bool,
+    close: &Close,
+) {
+    // SAFETY: `c`, and what is added, hold the tile, and the shift a number a row, by the caller's promise.
+    unsafe {
+        let floor = _mm512_set1_ps(close.floor);
+        for (i, row) in sums(depth, a, b).iter().enumerate() {
+            let shift = _mm512_set1_ps(*close.shift.add(i));
+            for (j, &s) in row.iter().enumerate() {
+                let at = i * ldc + 16 * j;
+                let p = c.add(at);
+                let s = if accumulate { _mm512_add_ps(s, _mm512_loadu_ps(p)) } else { s };
+                let s = _mm512_add_ps(s, shift);
+                let s = if close.added.is_null() { s } else { _mm512_add_ps(s, _mm512_loadu_ps(close.added.add(at))) };
+                _mm512_storeu_ps(p, _mm512_max_ps(s, floor));
+            }
+        }
+    }
+}
+
+/// The tile, in its sixteen registers.
+#[target_feature(enable = "avx512f,avx2,fma")]
+#[inline]
+unsafe fn sums(depth: usize, mut a: *const f32, mut b: *const f32) -> [[__m512; 2]; 8] {
+    // SAFETY: `a`, `b` hold `depth` packed rows, by the caller's promise.
     unsafe {
         let mut sum = [[_mm512_setzero_ps(); 2]; 8];
         for _ in 0..depth {
-            let (b0, b1) = (_mm512_load_ps(b), _mm512_load_ps(b.add(16)));
+            let (b0, b1) = (_mm512_loadu_ps(b), _mm512_loadu_ps(b.add(16)));
             for (i, row) in sum.iter_mut().enumerate() {
                 let ai = _mm512_set1_ps(*a.add(i));
                 row[0] = _mm512_fmadd_ps(ai, b0, row[0]);
@@ -63,14 +120,7 @@ unsafe fn tile(depth: usize, mut a: *const f32, mut b: *const f32, c: *mut f32, 
             a = a.add(8);
             b = b.add(32);
         }
-        for (i, row) in sum.iter().enumerate() {
-            let p = c.add(i * ldc);
-            for (j, &s) in row.iter().enumerate() {
-                let p = p.add(16 * j);
-                let s = if accumulate { _mm512_add_ps(s, _mm512_loadu_ps(p)) } else { s };
-                _mm512_storeu_ps(p, s);
-            }
-        }
+        sum
     }
 }
 

@@ -86,8 +86,35 @@ pub trait Micro: 'static {
     /// `c[i * ldc + j] (+)= sum over k of a[k * MR + i] * b[k * NR + j]`.
     ///
     /// # Safety
-    /// The processor has the instruction set; `a`, `b` hold `depth` packed rows, 64-byte aligned; `c` holds the tile.
+    /// The processor has the instruction set; `a`, `b` hold `depth` packed rows; `c` holds the tile.
     unsafe fn tile(depth: usize, a: *const f32, b: *const f32, c: *mut f32, ldc: usize, accumulate: bool);
+
+    /// [`Micro::tile`], closed: `c[i * ldc + j] = max(c + shift[i] + added[i * ldc + j], floor)`.
+    ///
+    /// # Safety
+    /// As for [`Micro::tile`]; `close.shift` holds MR numbers, and `close.added` is null or holds the tile as `c` does.
+    #[inline(always)]
+    unsafe fn closed(
+        depth: usize,
+        [a, b]: [*const f32; 2],
+        c: *mut f32,
+        ldc: usize,
+        accumulate: bool,
+        close: &Close,
+    ) {
+        // SAFETY: by the caller.
+        unsafe {
+            Self::tile(depth, a, b, c, ldc, accumulate);
+            for i in 0..Self::MR {
+                let shift = *close.shift.add(i);
+                for j in 0..Self::NR {
+                    let c = c.add(i * ldc + j);
+                    let added = if close.added.is_null() { 0.0 } else { *close.added.add(i * ldc + j) };
+                    *c = (*c + shift + added).max(close.floor);
+                }
+            }
+        }
+    }
 
     /// `dst[i * NR + j] = src[j * ld + i]` for `i < n`, `j < NR`.
     ///
@@ -125,6 +152,16 @@ pub trait Micro: 'static {
     /// # Safety
     /// The processor has the instruction set, and `Task::run`'s own promises hold.
     unsafe fn enter<T: Task>(task: &T, piece: usize);
+}
+
+/// What closes a tile; see [`Micro::closed`].
+pub struct Close {
+    /// Added to each row.
+    pub shift: *const f32,
+    /// Added element by element; may be null.
+    pub added: *const f32,
+    /// The least that is stored.
+    pub floor: f32,
 }
 
 /// Work in independent pieces, compiled once for each instruction set.
@@ -197,6 +234,35 @@ mod tests {
         }
     }
 
+    fn closing_is_right<M: Micro>() {
+        let (depth, ldc) = (9, M::NR + 2);
+        let number = |seed: usize| move |i: usize| ((i * seed % 23) as f32) - 11.0;
+        let a: Vec<f32> = (0..depth * M::MR).map(number(7)).collect();
+        // One number off a cache line: B may be read where it lies.
+        let b: Vec<f32> = (0..depth * M::NR + 1).map(number(5)).collect();
+        let shift: Vec<f32> = (0..M::MR).map(number(3)).collect();
+        let added: Vec<f32> = (0..M::MR * ldc).map(number(13)).collect();
+        for (accumulate, floor) in [(false, 0.0), (true, f32::NEG_INFINITY)] {
+            for added in [std::ptr::null(), added.as_ptr()] {
+                let before: Vec<f32> = (0..M::MR * ldc).map(number(11)).collect();
+                let (mut plain, mut got) = (before.clone(), before);
+                let close = Close { shift: shift.as_ptr(), added, floor };
+                // SAFETY: the caller passes only available sets; buffers have the sizes asked for.
+                unsafe {
+                    let panels = [a.as_ptr(), b[1..].as_ptr()];
+                    M::tile(depth, panels[0], panels[1], plain.as_mut_ptr(), ldc, accumulate);
+                    M::closed(depth, panels, got.as_mut_ptr(), ldc, accumulate, &close);
+                }
+                for (at, plain) in plain.iter_mut().enumerate().filter(|(at, _)| at % ldc < M::NR) {
+                    // SAFETY: it holds the tile.
+                    let more = if added.is_null() { 0.0 } else { unsafe { *added.add(at) } };
+                    *plain = (*plain + shift[at / ldc] + more).max(floor);
+                }
+                assert_eq!(got, plain);
+            }
+        }
+    }
+
     fn transpose_is_right<M: Micro>() {
         for n in [1, 15, 16, 37] {
             let ld = n + 5;
@@ -229,6 +295,7 @@ mod tests {
         for isa in Isa::available() {
             isa.with(|| {
                 dispatch!(tile_is_right());
+                dispatch!(closing_is_right());
                 dispatch!(transpose_is_right());
                 dispatch!(square_is_right());
             });
