@@ -18,14 +18,10 @@ use crate::nn::kernel::{self, Micro, Task};
 const POINTS: usize = 36;
 /// Side of a tile of outputs.
 const TILE: usize = 4;
-/// Tiles that are turned together.
-const LANES: usize = 8;
 /// Numbers in weights that are small.
 const SMALL: usize = 1 << 18;
 /// Channels that a piece turns.
 const CHANNELS: usize = 16;
-
-type Lane = [f32; LANES];
 
 /// Numbers from one point to the next: a cache line more than they take, since the points of a tile are visited in turn and would
 /// else all fall into one set of the first-level cache.
@@ -130,32 +126,50 @@ struct TurnIn<'a> {
 impl Task for TurnIn<'_> {
     #[inline(always)]
     unsafe fn run<M: Micro>(&self, piece: usize) {
+        // SAFETY: the caller's promise is passed on. As many tiles are turned together as a register has numbers.
+        unsafe { if M::NR == 32 { self.turn::<M, 16>(piece) } else { self.turn::<M, 8>(piece) } }
+    }
+}
+
+impl TurnIn<'_> {
+    /// Loops stand where closures would do: those are not compiled with the instruction set, so calls would be left.
+    #[inline(always)]
+    unsafe fn turn<M: Micro, const LANES: usize>(&self, piece: usize) {
         let inputs = self.shape.inputs;
         let parts = inputs.div_ceil(CHANNELS);
         let (group, first) = (piece / parts, piece % parts * CHANNELS);
         for lanes in (0..M::NR).step_by(LANES) {
-            let patches: [usize; LANES] = std::array::from_fn(|lane| {
+            let mut patches = [0; LANES];
+            for (lane, patch) in patches.iter_mut().enumerate() {
                 let (image, y, x) = self.tiles.place((self.first + group) * M::NR + lanes + lane);
-                self.image.at(image, 0, y, x)
-            });
+                *patch = self.image.at(image, 0, y, x);
+            }
             for channel in first..inputs.min(first + CHANNELS) {
                 let plane = channel * self.image.plane();
                 let mut d = [[[0f32; LANES]; 6]; 6];
                 for (y, row) in d.iter_mut().enumerate() {
                     let start = plane + y * self.image.width();
-                    let mut square = [[0f32; LANES]; 8];
-                    // SAFETY: a patch's rows lie in the padded image, which ends in zeros to read past a row.
-                    unsafe {
-                        M::square(
-                            patches.map(|p| self.image.numbers()[p + start..p + start + 8].as_ptr()),
-                            &mut square,
-                        );
+                    for (eight, patches) in patches.as_chunks::<8>().0.iter().enumerate() {
+                        let mut places = [std::ptr::null(); 8];
+                        for (place, patch) in places.iter_mut().zip(patches) {
+                            *place = self.image.numbers()[patch + start..patch + start + 8].as_ptr();
+                        }
+                        let mut square = [[0f32; 8]; 8];
+                        // SAFETY: a patch's rows lie in the padded image, which ends in zeros to read past a row.
+                        unsafe { M::square(places, &mut square) };
+                        for (lane, square) in row.iter_mut().zip(&square) {
+                            lane[8 * eight..8 * eight + 8].copy_from_slice(square);
+                        }
                     }
-                    row.copy_from_slice(&square[..6]);
                 }
-                let columns: [[Lane; 6]; 6] = std::array::from_fn(|x| turn_in(std::array::from_fn(|y| d[y][x])));
-                let rows: [[Lane; 6]; 6] = std::array::from_fn(|y| turn_in(std::array::from_fn(|x| columns[x][y])));
-                for (y, row) in rows.iter().enumerate() {
+                let mut columns = [[[0f32; LANES]; 6]; 6];
+                for (x, column) in columns.iter_mut().enumerate() {
+                    turn_in([&d[0][x], &d[1][x], &d[2][x], &d[3][x], &d[4][x], &d[5][x]], column);
+                }
+                for y in 0..6 {
+                    let [a, b, c, d, e, f] = &columns;
+                    let mut row = [[0f32; LANES]; 6];
+                    turn_in([&a[y], &b[y], &c[y], &d[y], &e[y], &f[y]], &mut row);
                     for (x, lane) in row.iter().enumerate() {
                         let at = (group * POINTS + 6 * y + x) * step::<M>(inputs) + channel * M::NR + lanes;
                         // SAFETY: this piece alone writes these channels of the group.
@@ -169,8 +183,7 @@ impl Task for TurnIn<'_> {
 
 /// B' times six numbers, lane by lane.
 #[inline(always)]
-fn turn_in(d: [Lane; 6]) -> [Lane; 6] {
-    let mut out = [[0f32; LANES]; 6];
+fn turn_in<const LANES: usize>(d: [&[f32; LANES]; 6], out: &mut [[f32; LANES]; 6]) {
     for l in 0..LANES {
         let (a, b) = (d[4][l] - 4.0 * d[2][l], d[3][l] - 4.0 * d[1][l]);
         let (c, e) = (d[4][l] - d[2][l], 2.0 * (d[3][l] - d[1][l]));
@@ -181,7 +194,6 @@ fn turn_in(d: [Lane; 6]) -> [Lane; 6] {
         out[4][l] = c - e;
         out[5][l] = 4.0 * d[1][l] - 5.0 * d[3][l] + d[5][l];
     }
-    out
 }
 
 /// The products over the channels: `products[group][point][row][tile of the group]`.
@@ -232,45 +244,81 @@ struct TurnOut<'a> {
 impl Task for TurnOut<'_> {
     #[inline(always)]
     unsafe fn run<M: Micro>(&self, piece: usize) {
-        let Shape { outputs, height, width, .. } = *self.shape;
+        // SAFETY: the caller's promise is passed on.
+        unsafe { if M::NR == 32 { self.turn::<M, 16>(piece) } else { self.turn::<M, 8>(piece) } }
+    }
+}
+
+impl TurnOut<'_> {
+    #[inline(always)]
+    unsafe fn turn<M: Micro, const LANES: usize>(&self, piece: usize) {
+        let outputs = self.shape.outputs;
         let parts = outputs.div_ceil(CHANNELS);
         let (group, first) = (piece / parts, piece % parts * CHANNELS);
         for lanes in (0..M::NR).step_by(LANES) {
             let tile = (self.first + group) * M::NR + lanes;
             let some = self.tiles.count.saturating_sub(tile).min(LANES);
-            let places: [_; LANES] = std::array::from_fn(|lane| self.tiles.place(tile + lane));
+            let mut places = [(0, 0, 0); LANES];
+            for (lane, place) in places.iter_mut().enumerate() {
+                *place = self.tiles.place(tile + lane);
+            }
             for channel in first..outputs.min(first + CHANNELS) {
-                let m = |y: usize, x: usize| -> Lane {
-                    let at = (group * POINTS + 6 * y + x) * step::<M>(self.rows) + channel * M::NR + lanes;
-                    std::array::from_fn(|l| self.products[at..at + LANES][l])
-                };
-                let columns: [[Lane; 4]; 6] = std::array::from_fn(|x| turn_out(std::array::from_fn(|y| m(y, x))));
-                let shift = self.finish.shift.map_or(0.0, |s| s[channel]);
-                let floor = if self.finish.relu { 0.0 } else { f32::NEG_INFINITY };
+                let mut columns = [[[0f32; LANES]; 4]; 6];
+                for (x, column) in columns.iter_mut().enumerate() {
+                    let mut m = [[0f32; LANES]; 6];
+                    for (y, m) in m.iter_mut().enumerate() {
+                        let at = (group * POINTS + 6 * y + x) * step::<M>(self.rows) + channel * M::NR + lanes;
+                        m.copy_from_slice(&self.products[at..at + LANES]);
+                    }
+                    turn_out([&m[0], &m[1], &m[2], &m[3], &m[4], &m[5]], column);
+                }
+                let [a, b, c, d, e, f] = &columns;
                 for y in [0, 2] {
-                    let two = [y, y + 1].map(|y| turn_out(std::array::from_fn(|x| columns[x][y])));
-                    let mut pixels = [[0f32; LANES]; 8];
-                    // SAFETY: each row is a lane.
-                    unsafe { M::square(std::array::from_fn(|i| two[i / 4][i % 4].as_ptr()), &mut pixels) };
-                    for (&(image, top, left), pixels) in places[..some].iter().zip(&pixels) {
-                        let wide = TILE.min(width - left);
-                        for (row, pixels) in
-                            pixels.as_chunks::<4>().0.iter().enumerate().take(height.saturating_sub(top + y))
-                        {
-                            let at = ((image * outputs + channel) * height + top + y + row) * width + left;
-                            // SAFETY: this piece alone writes these channels of its tiles.
-                            let target = unsafe { self.y.slice(at, wide) };
-                            match self.finish.shortcut {
-                                Some(all) => {
-                                    let sources = pixels.iter().zip(&all[at..at + wide]);
-                                    target
-                                        .iter_mut()
-                                        .zip(sources)
-                                        .for_each(|(t, (p, s))| *t = (p + shift + s).max(floor));
-                                }
-                                None => target.iter_mut().zip(pixels).for_each(|(t, p)| *t = (p + shift).max(floor)),
-                            }
+                    let mut two = [[[0f32; LANES]; 4]; 2];
+                    for (two, y) in two.iter_mut().zip(y..) {
+                        turn_out([&a[y], &b[y], &c[y], &d[y], &e[y], &f[y]], two);
+                    }
+                    for (eight, places) in places[..some].chunks(8).enumerate() {
+                        let mut rows = [std::ptr::null(); 8];
+                        for (i, row) in rows.iter_mut().enumerate() {
+                            *row = two[i / 4][i % 4][8 * eight..8 * eight + 8].as_ptr();
                         }
+                        let mut pixels = [[0f32; 8]; 8];
+                        // SAFETY: each row is eight lanes.
+                        unsafe { M::square(rows, &mut pixels) };
+                        for (&place, pixels) in places.iter().zip(&pixels) {
+                            // SAFETY: this piece alone writes these channels of its tiles.
+                            unsafe { self.put(channel, place, y, pixels) };
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Closes two rows of a tile, from its row `y`.
+    ///
+    /// # Safety
+    /// They are the caller's own.
+    #[inline(always)]
+    unsafe fn put(&self, channel: usize, (image, top, left): (usize, usize, usize), y: usize, pixels: &[f32; 8]) {
+        let Shape { outputs, height, width, .. } = *self.shape;
+        let shift = self.finish.shift.map_or(0.0, |s| s[channel]);
+        let floor = if self.finish.relu { 0.0 } else { f32::NEG_INFINITY };
+        let wide = TILE.min(width - left);
+        for (row, pixels) in pixels.as_chunks::<4>().0.iter().enumerate().take(height.saturating_sub(top + y)) {
+            let at = ((image * outputs + channel) * height + top + y + row) * width + left;
+            // SAFETY: by the caller.
+            let target = unsafe { self.y.slice(at, wide) };
+            match self.finish.shortcut {
+                Some(all) => {
+                    for ((target, pixel), added) in target.iter_mut().zip(pixels).zip(&all[at..at + wide]) {
+                        *target = (pixel + shift + added).max(floor);
+                    }
+                }
+                None => {
+                    for (target, pixel) in target.iter_mut().zip(pixels) {
+                        *target = (pixel + shift).max(floor);
                     }
                 }
             }
@@ -280,8 +328,7 @@ impl Task for TurnOut<'_> {
 
 /// A' times six numbers, lane by lane.
 #[inline(always)]
-fn turn_out(m: [Lane; 6]) -> [Lane; 4] {
-    let mut out = [[0f32; LANES]; 4];
+fn turn_out<const LANES: usize>(m: [&[f32; LANES]; 6], out: &mut [[f32; LANES]; 4]) {
     for l in 0..LANES {
         let (s, t, u, v) = (m[1][l] + m[2][l], m[1][l] - m[2][l], m[3][l] + m[4][l], m[3][l] - m[4][l]);
         out[0][l] = m[0][l] + s + u;
@@ -289,5 +336,4 @@ fn turn_out(m: [Lane; 6]) -> [Lane; 4] {
         out[2][l] = s + 4.0 * u;
         out[3][l] = t + 8.0 * v + m[5][l];
     }
-    out
 }
