@@ -138,6 +138,9 @@ impl TurnIn<'_> {
         let inputs = self.shape.inputs;
         let parts = inputs.div_ceil(CHANNELS);
         let (group, first) = (piece / parts, piece % parts * CHANNELS);
+        // All of them are written before they are read; here they are cleared once and not for each channel.
+        let (mut d, mut columns) = ([[[0f32; LANES]; 6]; 6], [[[0f32; LANES]; 6]; 6]);
+        let (mut row, mut square) = ([[0f32; LANES]; 6], [[0f32; 8]; 8]);
         for lanes in (0..M::NR).step_by(LANES) {
             let mut patches = [0; LANES];
             for (lane, patch) in patches.iter_mut().enumerate() {
@@ -146,7 +149,6 @@ impl TurnIn<'_> {
             }
             for channel in first..inputs.min(first + CHANNELS) {
                 let plane = channel * self.image.plane();
-                let mut d = [[[0f32; LANES]; 6]; 6];
                 for (y, row) in d.iter_mut().enumerate() {
                     let start = plane + y * self.image.width();
                     for (eight, patches) in patches.as_chunks::<8>().0.iter().enumerate() {
@@ -154,7 +156,6 @@ impl TurnIn<'_> {
                         for (place, patch) in places.iter_mut().zip(patches) {
                             *place = self.image.numbers()[patch + start..patch + start + 8].as_ptr();
                         }
-                        let mut square = [[0f32; 8]; 8];
                         // SAFETY: a patch's rows lie in the padded image, which ends in zeros to read past a row.
                         unsafe { M::square(places, &mut square) };
                         for (lane, square) in row.iter_mut().zip(&square) {
@@ -162,13 +163,11 @@ impl TurnIn<'_> {
                         }
                     }
                 }
-                let mut columns = [[[0f32; LANES]; 6]; 6];
                 for (x, column) in columns.iter_mut().enumerate() {
                     turn_in([&d[0][x], &d[1][x], &d[2][x], &d[3][x], &d[4][x], &d[5][x]], column);
                 }
                 for y in 0..6 {
                     let [a, b, c, d, e, f] = &columns;
-                    let mut row = [[0f32; LANES]; 6];
                     turn_in([&a[y], &b[y], &c[y], &d[y], &e[y], &f[y]], &mut row);
                     for (x, lane) in row.iter().enumerate() {
                         let at = (group * POINTS + 6 * y + x) * step::<M>(inputs) + channel * M::NR + lanes;
@@ -255,6 +254,8 @@ impl TurnOut<'_> {
         let outputs = self.shape.outputs;
         let parts = outputs.div_ceil(CHANNELS);
         let (group, first) = (piece / parts, piece % parts * CHANNELS);
+        let (mut m, mut columns) = ([[0f32; LANES]; 6], [[[0f32; LANES]; 4]; 6]);
+        let (mut two, mut pixels) = ([[[0f32; LANES]; 4]; 2], [[0f32; 8]; 8]);
         for lanes in (0..M::NR).step_by(LANES) {
             let tile = (self.first + group) * M::NR + lanes;
             let some = self.tiles.count.saturating_sub(tile).min(LANES);
@@ -263,9 +264,7 @@ impl TurnOut<'_> {
                 *place = self.tiles.place(tile + lane);
             }
             for channel in first..outputs.min(first + CHANNELS) {
-                let mut columns = [[[0f32; LANES]; 4]; 6];
                 for (x, column) in columns.iter_mut().enumerate() {
-                    let mut m = [[0f32; LANES]; 6];
                     for (y, m) in m.iter_mut().enumerate() {
                         let at = (group * POINTS + 6 * y + x) * step::<M>(self.rows) + channel * M::NR + lanes;
                         m.copy_from_slice(&self.products[at..at + LANES]);
@@ -274,7 +273,6 @@ impl TurnOut<'_> {
                 }
                 let [a, b, c, d, e, f] = &columns;
                 for y in [0, 2] {
-                    let mut two = [[[0f32; LANES]; 4]; 2];
                     for (two, y) in two.iter_mut().zip(y..) {
                         turn_out([&a[y], &b[y], &c[y], &d[y], &e[y], &f[y]], two);
                     }
@@ -283,7 +281,6 @@ impl TurnOut<'_> {
                         for (i, row) in rows.iter_mut().enumerate() {
                             *row = two[i / 4][i % 4][8 * eight..8 * eight + 8].as_ptr();
                         }
-                        let mut pixels = [[0f32; 8]; 8];
                         // SAFETY: each row is eight lanes.
                         unsafe { M::square(rows, &mut pixels) };
                         for (&place, pixels) in places.iter().zip(&pixels) {
