@@ -56,7 +56,7 @@ pub struct Left<'a> {
 
 impl Left<'_> {
     /// How many numbers the packed form of `rows` x `depth` takes.
-    pub fn packed_len<M: Micro>(rows: usize, depth: usize) -> usize {
+    pub const fn packed_len<M: Micro>(rows: usize, depth: usize) -> usize {
         rows.div_ceil(M::MR) * M::MR * depth
     }
 

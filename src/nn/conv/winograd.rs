@@ -7,7 +7,6 @@
 
 use super::Shape;
 use candle_core::Result;
-use rayon::prelude::*;
 
 use super::gather::Padded;
 use super::product::{DEPTH, Finish, Left};
@@ -29,38 +28,81 @@ const fn step<M: Micro>(channels: usize) -> usize {
     channels * M::NR + 16
 }
 
+/// Rows of a register tile at most.
+const ROWS: usize = 8;
+
+/// Numbers of packed weights from one point to the next: a cache line more than they take, as in [`step`].
+const fn stretch<M: Micro>(outputs: usize, inputs: usize) -> usize {
+    Left::packed_len::<M>(outputs, inputs) + 16
+}
+
 /// `G w G'` of all kernels, `w [co,ci,3,3]` times `scale [co]`, packed for kernel `M`: `[36][packed co x ci]`.
 pub fn weights<M: Micro>(w: &[f32], scale: &[f32], outputs: usize, inputs: usize) -> Aligned {
-    let mut turned = vec![0f32; POINTS * outputs * inputs];
-    let target = Shared::new(&mut turned);
-    w.as_chunks::<9>().0.par_iter().with_min_len(inputs).enumerate().for_each(|(i, kernel)| {
-        let half: [[f64; 3]; 6] =
-            transposed(std::array::from_fn(|x| line(std::array::from_fn(|y| kernel[3 * y + x].into()))));
-        for (y, row) in half.into_iter().map(line).enumerate() {
-            for (x, value) in row.into_iter().enumerate() {
-                // SAFETY: kernel i alone writes the i-th number of each point.
-                let place = unsafe { &mut *target.at((6 * y + x) * outputs * inputs + i) };
-                *place = (value * f64::from(scale[i / inputs])) as f32;
-            }
-        }
-    });
-    let len = Left::packed_len::<M>(outputs, inputs);
-    let mut packed = Aligned::zeros(POINTS * len);
-    let columns: Vec<u32> = (0..inputs as u32).collect();
-    for (numbers, packed) in turned.chunks_exact(outputs * inputs).zip(packed.chunks_exact_mut(len)) {
-        Left { numbers, row: inputs, columns: &columns, rows: outputs, scale: None }.pack::<M>(packed);
-    }
+    let mut packed = Aligned::zeros(POINTS * stretch::<M>(outputs, inputs));
+    let task = Pack { w, scale, outputs, inputs, packed: Shared::new(&mut packed) };
+    kernel::run::<M, _>(&task, outputs.div_ceil(M::MR));
     packed
 }
 
-/// G times a column of a kernel.
-fn line([a, b, c]: [f64; 3]) -> [f64; 6] {
-    let (even, odd) = (a + c, a + 4.0 * c);
-    [a / 4.0, -(even + b) / 6.0, (b - even) / 6.0, (odd + 2.0 * b) / 24.0, (odd - 2.0 * b) / 24.0, c]
+/// Turns and packs the weights of a panel of outputs.
+struct Pack<'a> {
+    w: &'a [f32],
+    scale: &'a [f32],
+    outputs: usize,
+    inputs: usize,
+    packed: Shared,
 }
 
-fn transposed(columns: [[f64; 6]; 3]) -> [[f64; 3]; 6] {
-    std::array::from_fn(|y| std::array::from_fn(|x| columns[x][y]))
+impl Task for Pack<'_> {
+    #[inline(always)]
+    unsafe fn run<M: Micro>(&self, panel: usize) {
+        let (panels, depth) = (self.outputs.div_ceil(M::MR), self.inputs);
+        let rows = M::MR.min(self.outputs - panel * M::MR);
+        let (mut kernels, mut half) = ([[0f64; ROWS]; 9], [[[0f64; ROWS]; 3]; 6]);
+        let (mut column, mut row) = ([[0f64; ROWS]; 6], [[0f64; ROWS]; 6]);
+        for k in 0..depth {
+            for lane in 0..rows {
+                let kernel = &self.w[((panel * M::MR + lane) * depth + k) * 9..][..9];
+                for (tap, number) in kernels.iter_mut().zip(kernel) {
+                    tap[lane] = (*number).into();
+                }
+            }
+            for x in 0..3 {
+                line([&kernels[x], &kernels[3 + x], &kernels[6 + x]], &mut column);
+                for (half, column) in half.iter_mut().zip(&column) {
+                    half[x] = *column;
+                }
+            }
+            let (k0, deep) = (k / DEPTH * DEPTH, DEPTH.min(depth - k / DEPTH * DEPTH));
+            let place = (k0 * panels + panel * deep + k - k0) * M::MR;
+            for (y, [a, b, c]) in half.iter().enumerate() {
+                line([a, b, c], &mut row);
+                for (x, numbers) in row.iter().enumerate() {
+                    let at = (6 * y + x) * stretch::<M>(self.outputs, depth) + place;
+                    // SAFETY: this piece alone writes this panel of each point.
+                    let target = unsafe { self.packed.slice(at, rows) };
+                    let scale = &self.scale[panel * M::MR..];
+                    for ((target, number), scale) in target.iter_mut().zip(numbers).zip(scale) {
+                        *target = (number * f64::from(*scale)) as f32;
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// G times a column of each kernel.
+#[inline(always)]
+fn line([a, b, c]: [&[f64; ROWS]; 3], out: &mut [[f64; ROWS]; 6]) {
+    for l in 0..ROWS {
+        let (even, odd) = (a[l] + c[l], a[l] + 4.0 * c[l]);
+        out[0][l] = a[l] / 4.0;
+        out[1][l] = -(even + b[l]) / 6.0;
+        out[2][l] = (b[l] - even) / 6.0;
+        out[3][l] = (odd + 2.0 * b[l]) / 24.0;
+        out[4][l] = (odd - 2.0 * b[l]) / 24.0;
+        out[5][l] = c[l];
+    }
 }
 
 /// Overwrites `y [b,co,h,w]` with the closed convolution of `x [b,ci,h,w]`; `packed` is from [`weights`].
@@ -218,7 +260,10 @@ impl Task for Multiply<'_> {
             for panel in 0..panels {
                 // SAFETY: the panels lie where they were packed; the rows of the product are this piece's own.
                 unsafe {
-                    let a = self.packed.as_ptr().add((point * panels * depth + k0 * panels + panel * deep) * M::MR);
+                    let a = self
+                        .packed
+                        .as_ptr()
+                        .add(point * stretch::<M>(self.shape.outputs, depth) + (k0 * panels + panel * deep) * M::MR);
                     let b = self.turned.as_ptr().add(at * step::<M>(depth) + k0 * M::NR);
                     let c = self.products.at(at * step::<M>(self.rows) + panel * M::MR * M::NR);
                     M::tile(deep, a, b, c, M::NR, k0 > 0);

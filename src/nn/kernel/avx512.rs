@@ -18,14 +18,7 @@ impl Micro for Avx512 {
     }
 
     #[inline]
-    unsafe fn closed(
-        depth: usize,
-        [a, b]: [*const f32; 2],
-        c: *mut f32,
-        ldc: usize,
-        accumulate: bool,
-        close: &Close,
-    ) {
+    unsafe fn closed(depth: usize, [a, b]: [*const f32; 2], c: *mut f32, ldc: usize, accumulate: bool, close: &Close) {
         // SAFETY: the caller promises the instruction set and the sizes.
         unsafe { closed(depth, a, b, c, ldc, accumulate, close) }
     }
@@ -77,15 +70,7 @@ unsafe fn tile(depth: usize, a: *const f32, b: *const f32, c: *mut f32, ldc: usi
 
 #[target_feature(enable = "avx512f,avx2,fma")]
 #[inline]
-unsafe fn closed(
-    depth: usize,
-    a: *const f32,
-    b: *const f32,
-    c: *mut f32,
-    ldc: usize,
-    accumulate: bool,
-    close: &Close,
-) {
+unsafe fn closed(depth: usize, a: *const f32, b: *const f32, c: *mut f32, ldc: usize, accumulate: bool, close: &Close) {
     // SAFETY: `c`, and what is added, hold the tile, and the shift a number a row, by the caller's promise.
     unsafe {
         let floor = _mm512_set1_ps(close.floor);

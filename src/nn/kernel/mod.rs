@@ -94,14 +94,7 @@ pub trait Micro: 'static {
     /// # Safety
     /// As for [`Micro::tile`]; `close.shift` holds MR numbers, and `close.added` is null or holds the tile as `c` does.
     #[inline(always)]
-    unsafe fn closed(
-        depth: usize,
-        [a, b]: [*const f32; 2],
-        c: *mut f32,
-        ldc: usize,
-        accumulate: bool,
-        close: &Close,
-    ) {
+    unsafe fn closed(depth: usize, [a, b]: [*const f32; 2], c: *mut f32, ldc: usize, accumulate: bool, close: &Close) {
         // SAFETY: by the caller.
         unsafe {
             Self::tile(depth, a, b, c, ldc, accumulate);
