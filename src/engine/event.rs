@@ -7,6 +7,7 @@ use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
 use crate::data::dataset::Broken;
+use crate::data::taken::Taken;
 use crate::model::config::ModelConfig;
 use crate::train::event::TrainEvent;
 
@@ -32,6 +33,8 @@ pub struct GalleryEntry {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
+    /// When it was taken, where its set or its name says so.
+    pub taken: Taken,
 }
 
 /// The gallery that is being searched.
@@ -56,6 +59,8 @@ pub struct QueryInfo {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
+    /// When it was taken, where its name says so.
+    pub taken: Taken,
     /// Its pixels at their true size.
     pub image: Arc<RgbImage>,
 }
