@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
+use super::paper::PaperEvent;
 use crate::data::dataset::Broken;
 use crate::data::taken::Taken;
 use crate::model::config::ModelConfig;
@@ -102,6 +103,8 @@ pub enum JobKind {
     Queries,
     /// Training.
     Train,
+    /// A table or figure of the paper.
+    Paper,
 }
 
 /// How far a job is.
@@ -193,6 +196,13 @@ pub enum Event {
         job: JobId,
         /// What.
         event: TrainEvent,
+    },
+    /// Something happened in a sitting at one of the paper's experiments.
+    Paper {
+        /// Its job.
+        job: JobId,
+        /// What.
+        event: PaperEvent,
     },
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
