@@ -25,7 +25,7 @@ pub struct PaperArgs {
     /// The table, 1 to 4
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=4))]
     table: Option<u8>,
-    /// The figure: 5 (for 3 and 4, see `rain --help`)
+    /// The figure: 5 (3 and 4 are pictures of one model)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(3..=5))]
     figure: Option<u8>,
     /// Data sets at hand: cuhk03=DIR, viper=DIR, caviar=DIR, market1501=DIR, msmt17=DIR, or other=DIR for any set
@@ -138,7 +138,7 @@ impl Watcher for Follow {
     fn hear(&mut self, heard: Heard<'_>) {
         match heard {
             Heard::Planned { runs, known } => {
-                self.console.say(&format!("{runs} runs are called for; {known} of them are known already."));
+                self.console.say(&format!("{runs} runs are called for; {known} of them are known."));
             }
             Heard::Run { number, of, title, folder, resumed } => {
                 let how = if resumed { "going on with" } else { "to" };
