@@ -8,6 +8,7 @@ mod keys;
 mod layout;
 mod matches;
 mod notices;
+mod paper;
 mod queries;
 mod shell;
 pub mod state;

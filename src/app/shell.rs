@@ -9,7 +9,7 @@ use super::curves::Curves;
 use super::dialogs::{Answer, PathSheet, Picker};
 use super::keys;
 use super::layout::{drop_hint, keys_sheet, page, status_bar, top_bar};
-use super::state::{Action, Settings, TrainForm, ViewState};
+use super::state::{Action, PaperForm, Settings, TrainForm, ViewState};
 use super::target::Target;
 use super::theme::palette;
 use super::thumbs::Thumbs;
@@ -74,6 +74,8 @@ pub struct View {
     pub form: TrainForm,
     /// Whether the form is shown although there is a run.
     pub new_run: bool,
+    /// The paper's experiments.
+    pub paper: PaperView,
     /// The curves, as computed last.
     pub curves: Curves,
     /// Put the keyboard into the form's first field in the next frame.
@@ -92,6 +94,15 @@ pub struct View {
     large: bool,
     sheet: Option<PathSheet>,
     undo_since: Option<(String, f64)>,
+}
+
+/// The paper's experiments on the training page.
+#[derive(Default)]
+pub struct PaperView {
+    /// Whether they take the place of the training.
+    pub open: bool,
+    /// What is typed.
+    pub form: PaperForm,
 }
 
 /// What a panel gets: the state to read, the pictures, the window's own things, and a list for its wishes.
@@ -188,6 +199,7 @@ impl App {
             Target::TrainData => self.view.form.data = typed,
             Target::TrainWeights => self.view.form.weights = typed,
             Target::TrainRun => self.view.form.run = typed,
+            Target::Paper(path) => *self.view.paper.form.path_mut(path) = typed,
             Target::Resume => {
                 self.view.new_run = false;
                 self.fulfil(training::resume(first), ctx);

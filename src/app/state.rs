@@ -2,6 +2,7 @@
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
 mod form;
+mod paper;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -14,9 +15,11 @@ use crate::engine::command::{Command, JobId, Measure, QueryId};
 use crate::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
+use crate::eval::paper::Order;
 use crate::train::config::RunConfig;
 
 pub use form::{Field, TrainForm};
+pub use paper::{Paper, PaperForm, PaperPath};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.
@@ -54,6 +57,8 @@ pub enum Action {
     SetGroundTruth(bool),
     /// Change the width of the cards, in points.
     SetCard(f32),
+    /// Run one of the paper's tables or figures again.
+    Paper(Box<Order>),
     /// Start a run, or resume the one in the folder.
     Train {
         /// Its settings; ignored on resuming.
@@ -183,6 +188,8 @@ pub struct ViewState {
     pub jobs: Vec<Job>,
     /// The training run, if any.
     pub run: Run,
+    /// The sitting at one of the paper's experiments, if any.
+    pub paper: Paper,
     /// Cards at the top, newest first.
     pub notices: Vec<Notice>,
     /// The last thing that was done and can be undone: "Removed 0002.png".
@@ -275,6 +282,9 @@ impl ViewState {
                 if kind == JobKind::Train {
                     self.run.started(job);
                 }
+                if kind == JobKind::Paper {
+                    self.paper.started(job);
+                }
                 let new = Job { id: job, kind, title, progress: None, end: None, stopping: false };
                 self.jobs.insert(0, new);
             }
@@ -283,7 +293,11 @@ impl ViewState {
                     j.progress = Some(progress);
                 }
             }
-            Event::JobEnded { job, end } => self.job_ended(job, end),
+            Event::JobEnded { job, end } => {
+                self.paper.ended(job);
+                self.job_ended(job, end);
+            }
+            Event::Paper { event, .. } => self.paper.apply(event),
             Event::Training { job, event } => {
                 if self.run.job == Some(job) {
                     self.run.apply(event);
@@ -350,6 +364,7 @@ impl ViewState {
                 self.run.asked(run.clone());
                 send.push(Command::Train { config, run, resume });
             }
+            Action::Paper(order) => send.push(Command::Paper { order }),
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
                     j.stopping = true;

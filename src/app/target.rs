@@ -1,5 +1,7 @@
 //! What a path can be asked for, and the words for it.
 
+use super::state::PaperPath;
+
 /// What a path is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -17,6 +19,8 @@ pub enum Target {
     TrainRun,
     /// A run to go on with.
     Resume,
+    /// A path of the form of the paper's experiments.
+    Paper(PaperPath),
 }
 
 impl Target {
@@ -30,6 +34,7 @@ impl Target {
             Target::TrainWeights => "Choose initial weights",
             Target::TrainRun => "Choose a run folder",
             Target::Resume => "Resume a run",
+            Target::Paper(path) => path.title(),
         }
     }
 
@@ -43,6 +48,7 @@ impl Target {
             Target::TrainWeights => "ResNet weights with torchvision names (.safetensors or .pth)",
             Target::TrainRun => "A folder that does not exist yet; it will hold checkpoints and history",
             Target::Resume => "The folder of a run that was stopped",
+            Target::Paper(path) => path.hint(),
         }
     }
 
@@ -55,6 +61,7 @@ impl Target {
             Target::TrainData => "/home/me/Market-1501",
             Target::TrainWeights => "/home/me/resnet50.pth",
             Target::TrainRun | Target::Resume => "/home/me/runs/first",
+            Target::Paper(path) => path.example(),
         }
     }
 
@@ -62,13 +69,13 @@ impl Target {
     pub fn verb(self) -> &'static str {
         match self {
             Target::Model | Target::Gallery | Target::Queries => "Open",
-            Target::TrainData | Target::TrainWeights | Target::TrainRun => "Choose",
+            Target::TrainData | Target::TrainWeights | Target::TrainRun | Target::Paper(_) => "Choose",
             Target::Resume => "Resume",
         }
     }
 
     /// Whether the path may name something that is yet to be made.
     pub fn is_new_folder(self) -> bool {
-        self == Target::TrainRun
+        matches!(self, Target::TrainRun | Target::Paper(PaperPath::Out))
     }
 }

@@ -10,6 +10,7 @@ use super::compare::NOT_EVIDENCE;
 use super::curves;
 use super::jobs::{bar, duration};
 use super::matches::thousands;
+use super::paper;
 use super::shell::{Cx, Wish};
 use super::state::{Action, Field, Phase, Run, TrainForm, file_name};
 use super::target::Target;
@@ -24,7 +25,9 @@ use crate::train::preset;
 
 /// Draws the tab.
 pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
-    if cx.state.run.exists() && !cx.view.new_run {
+    if cx.view.paper.open {
+        paper::ui(ui, cx);
+    } else if cx.state.run.exists() && !cx.view.new_run {
         run(ui, cx);
     } else {
         form(ui, cx);
@@ -58,6 +61,9 @@ fn form(ui: &mut Ui, cx: &mut Cx<'_>) {
             let resume = ui.add_enabled_ui(!busy, |ui| plain_button(ui, ICON_RESTART_ALT, "Resume a run…"));
             if resume.inner.clicked() {
                 cx.wishes.push(Wish::Ask(Target::Resume));
+            }
+            if text_button(ui, "Experiments of the paper…").clicked() {
+                cx.view.paper.open = true;
             }
             if cx.state.run.exists() && text_button(ui, "Back to the run").clicked() {
                 cx.view.new_run = false;

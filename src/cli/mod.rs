@@ -14,6 +14,7 @@ pub mod doctor;
 mod embed;
 mod eval;
 mod mlr;
+mod paper;
 pub mod pedestrians;
 mod rank;
 mod reconstruct;
@@ -49,6 +50,7 @@ enum Command {
     Mlr(mlr::MlrArgs),
     Eval(eval::EvalArgs),
     Rank(rank::RankArgs),
+    Paper(paper::PaperArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -72,6 +74,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Mlr(args)) => mlr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
+        Some(Command::Paper(args)) => paper::run(&args, device),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
     }

@@ -139,7 +139,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// The first Ctrl+C asks the run to stop; the second ends the program.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+pub(super) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     ctrlc::set_handler(move || {
@@ -153,7 +153,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
 }
 
 /// Shows a run on the standard error: one line that is rewritten in a terminal, now and then a line in a file.
-struct Console {
+pub(super) struct Console {
     stop: Arc<AtomicBool>,
     terminal: bool,
     total_steps: u64,
@@ -167,7 +167,7 @@ struct Console {
 }
 
 impl Console {
-    fn new(stop: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(stop: Arc<AtomicBool>) -> Self {
         Self {
             stop,
             terminal: std::io::stderr().is_terminal(),
@@ -181,13 +181,13 @@ impl Console {
     }
 
     /// Prints a line that stays.
-    fn say(&mut self, line: &str) {
+    pub(super) fn say(&mut self, line: &str) {
         self.end_line();
         eprintln!("{line}");
     }
 
     /// Shows a line that the next one replaces; in a file one every ten seconds, and the last.
-    fn show(&mut self, line: &str, last: bool) {
+    pub(super) fn show(&mut self, line: &str, last: bool) {
         let every = Duration::from_millis(if self.terminal { 200 } else { 10_000 });
         if !last && self.shown.is_some_and(|at| at.elapsed() < every) {
             return;
@@ -202,7 +202,7 @@ impl Console {
         }
     }
 
-    fn end_line(&mut self) {
+    pub(super) fn end_line(&mut self) {
         if std::mem::take(&mut self.open_line) {
             eprintln!();
         }
@@ -294,7 +294,7 @@ fn validation_line(r: &ValidationRecord) -> String {
     )
 }
 
-fn in_words(time: Duration) -> String {
+pub(super) fn in_words(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),

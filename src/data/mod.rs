@@ -13,4 +13,5 @@ pub mod resolution;
 pub mod sampler;
 pub mod seeded;
 pub mod split;
+pub mod taken;
 mod truncation;

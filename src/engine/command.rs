@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use crate::eval::paper::Order;
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
@@ -65,6 +66,11 @@ pub enum Command {
         run: PathBuf,
         /// Go on where the folder's newest checkpoint stands.
         resume: bool,
+    },
+    /// Run one of the paper's tables or figures again, as far as it is not done yet: a job.
+    Paper {
+        /// What, on which data, at which budget.
+        order: Box<Order>,
     },
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {

@@ -91,8 +91,8 @@ impl Model {
         }
         broken.sort_by(|a, b| a.path.cmp(&b.path));
         let entry = |&i: &usize| {
-            let Photo { path, identity, camera, .. } = photos[i].clone();
-            GalleryEntry { path, identity, camera }
+            let Photo { path, identity, camera, taken, .. } = photos[i].clone();
+            GalleryEntry { path, identity, camera, taken }
         };
         let entries: Vec<GalleryEntry> = embedded.kept.iter().map(entry).collect();
         Ok(Gallery {
@@ -175,7 +175,8 @@ impl Desk {
     fn add(&mut self, photo: &Photo, image: Arc<RgbImage>, embedding: Vec<f32>) -> QueryInfo {
         self.last_query += 1;
         let id = QueryId(self.last_query);
-        let info = QueryInfo { id, path: photo.path.clone(), identity: photo.identity, camera: photo.camera, image };
+        let Photo { path, identity, camera, taken, .. } = photo.clone();
+        let info = QueryInfo { id, path, identity, camera, taken, image };
         self.queries.insert(id, Query { info: info.clone(), embedding });
         info
     }
@@ -237,5 +238,6 @@ fn photo(entry: &GalleryEntry) -> Photo {
         identity: entry.identity,
         camera: entry.camera,
         part: crate::data::dataset::Part::Any,
+        taken: entry.taken,
     }
 }

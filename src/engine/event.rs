@@ -6,7 +6,9 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
+use super::paper::PaperEvent;
 use crate::data::dataset::Broken;
+use crate::data::taken::Taken;
 use crate::model::config::ModelConfig;
 use crate::train::event::TrainEvent;
 
@@ -32,6 +34,8 @@ pub struct GalleryEntry {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
+    /// When it was taken, where its set or its name says so.
+    pub taken: Taken,
 }
 
 /// The gallery that is being searched.
@@ -56,6 +60,8 @@ pub struct QueryInfo {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
+    /// When it was taken, where its name says so.
+    pub taken: Taken,
     /// Its pixels at their true size.
     pub image: Arc<RgbImage>,
 }
@@ -97,6 +103,8 @@ pub enum JobKind {
     Queries,
     /// Training.
     Train,
+    /// A table or figure of the paper.
+    Paper,
 }
 
 /// How far a job is.
@@ -188,6 +196,13 @@ pub enum Event {
         job: JobId,
         /// What.
         event: TrainEvent,
+    },
+    /// Something happened in a sitting at one of the paper's experiments.
+    Paper {
+        /// Its job.
+        job: JobId,
+        /// What.
+        event: PaperEvent,
     },
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {

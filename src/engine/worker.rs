@@ -13,10 +13,12 @@ use super::event::{Event, JobEnd, JobKind};
 use super::job::{Jobs, Ticket};
 use super::outbox::{Outbox, Wake};
 use super::panic::{Failure, guarded};
+use super::paper;
 use super::thumbnails::Thumbnails;
 use super::training::{EngineObserver, Train, train};
 use crate::device::{DeviceChoice, describe};
 use crate::error::{Error, Result};
+use crate::eval::paper::Order;
 use crate::gallery::{embed::BATCH, photos};
 use crate::train::config::RunConfig;
 use crate::train::event::Flow;
@@ -188,6 +190,7 @@ impl Worker {
                 Ok(())
             }
             Command::Train { config, run, resume } => self.train(*config, &run, resume),
+            Command::Paper { order } => self.paper(&order),
             // These never come this far: `Engine::send` sees to them.
             Command::Thumbnail { .. } | Command::Cancel { .. } | Command::Shutdown => Ok(()),
         }
@@ -269,6 +272,21 @@ impl Worker {
         Ok(())
     }
 
+    fn paper(&mut self, order: &Order) -> Result<()> {
+        if self.training {
+            return Err(Error::input("A run is training already", "Stop it first, or wait for its end"));
+        }
+        self.training = true;
+        let title = format!("{} of the paper", order.which.name());
+        self.job(JobKind::Paper, title, |worker, ticket| paper::sit(worker, ticket, order));
+        self.training = false;
+        Ok(())
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Runs long work as a job: its start, its end and its failure are told, a panic included.
     fn job(&mut self, kind: JobKind, title: String, work: impl FnOnce(&mut Self, &mut Ticket) -> Result<()>) {
         self.last_job += 1;
@@ -296,6 +314,7 @@ fn what(command: &Command) -> &'static str {
         Command::Reconstruct { .. } => "Reconstruct",
         Command::Thumbnail { .. } => "Show image",
         Command::Train { .. } => "Train",
+        Command::Paper { .. } => "Run an experiment of the paper",
         Command::Cancel { .. } => "Stop",
         Command::Shutdown => "Close",
     }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::data::dataset::{Broken, Format, Part, Photo};
 use crate::data::formats;
+use crate::data::taken::Taken;
 use crate::error::{Error, Result};
 
 /// The images of a gallery folder, and the files that were skipped.
@@ -66,7 +67,7 @@ pub fn crops(paths: &[PathBuf]) -> Listing {
 
 fn photo(path: PathBuf) -> Photo {
     let (identity, camera) = formats::identity_and_camera(&path);
-    Photo { path, identity, camera, part: Part::Any }
+    Photo { identity, camera, part: Part::Any, taken: Taken::in_name(&path), path }
 }
 
 fn usable(folder: &Path, listing: Listing) -> Result<Listing> {

@@ -5,6 +5,7 @@ pub mod config;
 pub mod decoder;
 pub mod discriminator;
 pub mod extractor;
+pub mod neck;
 pub mod rain;
 pub mod weights;
 

@@ -164,7 +164,7 @@ impl Learner {
         }
         let labelled = batch.labels.iter().any(|y| *y >= 0);
         if self.loss.cls > 0.0 && labelled {
-            let logits = classifier.forward(&pass, &f.v)?; // [2b,K]
+            let logits = classifier.forward(&pass, &f.behind_neck)?; // [2b,K]
             let cls = losses::classification(tape, &logits, &batch.labels, self.loss.label_smoothing)?;
             terms.keep("cls", &cls);
             total.push((self.loss.cls, cls));

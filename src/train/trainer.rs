@@ -238,6 +238,7 @@ impl<'a> Trainer<'a> {
         let batch = self.feed.next_batch()?;
         let factor = self.schedule.factor(self.step);
         let lr = self.config.optim.lr * factor;
+        let factor = if self.config.optim.schedule_discriminator { factor } else { 1.0 };
         let lr_discriminator = self.config.optim.lr_discriminator * factor;
         let losses = self.learner.step(&batch, lr, lr_discriminator)?;
 

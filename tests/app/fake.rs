@@ -62,6 +62,7 @@ pub fn gallery() -> Event {
             path: format!("/gallery/{:04}_c{}.png", i % 12, i / 12 + 1).into(),
             identity: (i % 12) as i64,
             camera: (i / 12 + 1) as i64,
+            taken: Default::default(),
         })
         .collect();
     Event::GalleryOpened(GalleryInfo {
@@ -78,6 +79,7 @@ pub fn query(n: u64) -> Event {
         path: format!("/crops/{n:04}_c6_lr.png").into(),
         identity: n as i64,
         camera: 6,
+        taken: Default::default(),
         image: figure(n, 6, 16, 32),
     })
 }

@@ -25,7 +25,7 @@ pub mod summary;
 mod viper;
 
 pub use cuhk03_mat::{Extracted, extract};
-pub use market1501::identity_and_camera;
+pub use market1501::{frame_in, identity_and_camera};
 pub(super) use prid2011::ONLY_B as PRID_ONLY_B;
 
 /// What a layout lists before the files are opened.
@@ -295,5 +295,7 @@ fn clause(reason: &str) -> String {
     }
 }
 
+#[cfg(test)]
+mod hardship;
 #[cfg(test)]
 mod tests;
