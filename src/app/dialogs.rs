@@ -180,7 +180,8 @@ pub fn system_picker() -> Picker {
     Arc::new(|target| {
         let dialog = rfd::FileDialog::new().set_title(target.title());
         match target {
-            Target::Model | Target::TrainWeights => {
+            Target::RunArchive => dialog.add_filter("Archived run", &["zip"]).pick_file().map(|p| vec![p]),
+            Target::Model | Target::TrainWeights | Target::PageModel => {
                 let names: &[&str] =
                     if target == Target::Model { &["safetensors"] } else { &["safetensors", "pth", "pt"] };
                 dialog.add_filter("Weights", names).pick_file().map(|p| vec![p])
@@ -188,7 +189,7 @@ pub fn system_picker() -> Picker {
             Target::Queries => {
                 dialog.add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"]).pick_files()
             }
-            Target::Gallery | Target::TrainData | Target::TrainRun | Target::Resume => {
+            Target::Gallery | Target::TrainData | Target::TrainRun | Target::Resume | Target::Runs => {
                 dialog.pick_folder().map(|p| vec![p])
             }
         }

@@ -2,6 +2,8 @@
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
 mod form;
+pub mod history;
+mod room;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -14,9 +16,11 @@ use crate::engine::command::{Command, JobId, Measure, QueryId};
 use crate::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
+use crate::engine::room::RoomCommand;
 use crate::train::config::RunConfig;
 
 pub use form::{Field, TrainForm};
+pub use room::{Discarded, Overlay, Room};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.
@@ -63,6 +67,8 @@ pub enum Action {
         /// Whether to go on with what is there.
         resume: bool,
     },
+    /// Something of the training room.
+    Room(RoomCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.
@@ -183,6 +189,8 @@ pub struct ViewState {
     pub jobs: Vec<Job>,
     /// The training run, if any.
     pub run: Run,
+    /// What the training room knows beside it.
+    pub room: Room,
     /// Cards at the top, newest first.
     pub notices: Vec<Notice>,
     /// The last thing that was done and can be undone: "Removed 0002.png".
@@ -289,6 +297,7 @@ impl ViewState {
                     self.run.apply(event);
                 }
             }
+            Event::Room(event) => self.room_told(event, send),
             Event::Failed { what, message } => {
                 self.run.refused();
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
@@ -350,6 +359,7 @@ impl ViewState {
                 self.run.asked(run.clone());
                 send.push(Command::Train { config, run, resume });
             }
+            Action::Room(request) => self.room_asks(request, send),
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
                     j.stopping = true;

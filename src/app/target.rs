@@ -17,6 +17,12 @@ pub enum Target {
     TrainRun,
     /// A run to go on with.
     Resume,
+    /// The folder of runs.
+    Runs,
+    /// An archived run to bring in.
+    RunArchive,
+    /// A model file whose page is wanted.
+    PageModel,
 }
 
 impl Target {
@@ -30,6 +36,9 @@ impl Target {
             Target::TrainWeights => "Choose initial weights",
             Target::TrainRun => "Choose a run folder",
             Target::Resume => "Resume a run",
+            Target::Runs => "Choose the folder of runs",
+            Target::RunArchive => "Import a run",
+            Target::PageModel => "Choose a model file",
         }
     }
 
@@ -39,10 +48,15 @@ impl Target {
             Target::Model => "A model file written by Rain (.safetensors)",
             Target::Gallery => "A folder of sharp images; sub-folders are read too",
             Target::Queries => "An image, or a folder of images",
-            Target::TrainData => "A folder in the Market-1501 or VIPeR layout, or with a sub-folder a person",
+            Target::TrainData => {
+                "A data set: Market-1501, MSMT17, CUHK03, CUHK01, VIPeR, CAVIAR4REID, PRID 2011, a table (.csv), or a folder a person"
+            }
             Target::TrainWeights => "ResNet weights with torchvision names (.safetensors or .pth)",
             Target::TrainRun => "A folder that does not exist yet; it will hold checkpoints and history",
             Target::Resume => "The folder of a run that was stopped",
+            Target::Runs => "A folder whose sub-folders are runs",
+            Target::RunArchive => "A run that was exported (.zip)",
+            Target::PageModel => "A model file written by Rain, or published ResNet weights",
         }
     }
 
@@ -55,6 +69,9 @@ impl Target {
             Target::TrainData => "/home/me/Market-1501",
             Target::TrainWeights => "/home/me/resnet50.pth",
             Target::TrainRun | Target::Resume => "/home/me/runs/first",
+            Target::Runs => "/home/me/runs",
+            Target::RunArchive => "/home/me/first.zip",
+            Target::PageModel => "/home/me/models/rain.safetensors",
         }
     }
 
@@ -62,7 +79,8 @@ impl Target {
     pub fn verb(self) -> &'static str {
         match self {
             Target::Model | Target::Gallery | Target::Queries => "Open",
-            Target::TrainData | Target::TrainWeights | Target::TrainRun => "Choose",
+            Target::TrainData | Target::TrainWeights | Target::TrainRun | Target::Runs | Target::PageModel => "Choose",
+            Target::RunArchive => "Import",
             Target::Resume => "Resume",
         }
     }

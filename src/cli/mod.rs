@@ -13,11 +13,14 @@ mod demo;
 pub mod doctor;
 mod embed;
 mod eval;
+mod export;
+mod info;
 mod mlr;
 pub mod pedestrians;
 mod rank;
 mod reconstruct;
 mod report;
+mod runs;
 mod search;
 pub mod train;
 
@@ -49,6 +52,9 @@ enum Command {
     Mlr(mlr::MlrArgs),
     Eval(eval::EvalArgs),
     Rank(rank::RankArgs),
+    Runs(runs::RunsArgs),
+    Info(info::InfoArgs),
+    Export(export::ExportArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -72,6 +78,9 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Mlr(args)) => mlr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
+        Some(Command::Runs(args)) => runs::run(&args),
+        Some(Command::Info(args)) => info::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
     }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::room::RoomCommand;
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
@@ -66,6 +67,8 @@ pub enum Command {
         /// Go on where the folder's newest checkpoint stands.
         resume: bool,
     },
+    /// Something of the training room.
+    Room(RoomCommand),
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

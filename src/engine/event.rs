@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
+use super::room::RoomEvent;
 use crate::data::dataset::Broken;
 use crate::model::config::ModelConfig;
 use crate::train::event::TrainEvent;
@@ -97,6 +98,8 @@ pub enum JobKind {
     Queries,
     /// Training.
     Train,
+    /// Something of the training room: an estimate, an export, an archive.
+    Room,
 }
 
 /// How far a job is.
@@ -189,6 +192,8 @@ pub enum Event {
         /// What.
         event: TrainEvent,
     },
+    /// Something of the training room.
+    Room(RoomEvent),
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
         /// What was asked, in words: "Open model".

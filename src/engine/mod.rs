@@ -7,6 +7,7 @@ pub mod event;
 mod job;
 mod outbox;
 mod panic;
+pub mod room;
 #[cfg(test)]
 mod tests;
 mod thumbnails;
