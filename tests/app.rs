@@ -159,7 +159,7 @@ fn no_widget_is_without_a_name() {
     let mut window = Window::full();
     window.tell(fake::answer(&Command::Train { config: Box::default(), run: "runs/x".into(), resume: false }));
     window.tell([fake::validation(2), fake::samples(3)]);
-    assert!(window.has_part("Validation rank-1: mean"));
+    assert!(window.has_part("Validation: rank-1"));
     assert!(window.has_part("Samples at step 3"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
 }

@@ -39,8 +39,9 @@ def pixels(path, height, width):
 
 def resized(source, target, height, width):
     target.mkdir()
-    for path in sorted(source.rglob("*.png"))[:16]:
-        Image.open(path).convert("RGB").resize((width, height)).save(target / path.name)
+    images = [path for path in sorted(source.rglob("*")) if path.suffix in (".png", ".jpg", ".bmp")]
+    for path in images[:16]:
+        Image.open(path).convert("RGB").resize((width, height)).save(target / f"{path.stem}.png")
 
 
 def check(args, home, model, images, name):

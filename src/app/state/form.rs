@@ -79,9 +79,16 @@ pub struct TrainForm {
     /// Whether the user has tried to start.
     attempted: bool,
     /// What the engine was asked about last.
-    asked: (Option<(PathBuf, Option<Format>)>, Option<(PathBuf, ModelConfig)>),
+    asked: Asked,
     /// The model's shape as typed.
     shape: ModelConfig,
+}
+
+/// Questions that were put to the engine.
+#[derive(Debug, Clone, Default)]
+struct Asked {
+    data: Option<(PathBuf, Option<Format>)>,
+    weights: Option<(PathBuf, ModelConfig)>,
 }
 
 impl Default for TrainForm {
@@ -106,7 +113,7 @@ impl Default for TrainForm {
             looked: None,
             touched: Vec::new(),
             attempted: false,
-            asked: (None, None),
+            asked: Asked::default(),
             shape: ModelConfig::default(),
         };
         form.choose(preset::names().first().copied().unwrap_or_default());
@@ -187,15 +194,15 @@ impl TrainForm {
         let mut all = Vec::new();
         if let Some(root) = path(&self.data).filter(|_| ok(Field::Data)) {
             let question = Some((root.clone(), self.format));
-            if self.asked.0 != question {
-                self.asked.0 = question;
+            if self.asked.data != question {
+                self.asked.data = question;
                 all.push(RoomCommand::CheckData { root, format: self.format });
             }
         }
         if let Some(file) = path(&self.weights).filter(|_| ok(Field::Weights) && ok(Field::More)) {
             let question = Some((file.clone(), self.shape.clone()));
-            if self.asked.1 != question {
-                self.asked.1 = question;
+            if self.asked.weights != question {
+                self.asked.weights = question;
                 all.push(RoomCommand::CheckWeights { path: file, shape: Box::new(self.shape.clone()) });
             }
         }

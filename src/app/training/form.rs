@@ -23,50 +23,59 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
     let busy = cx.state.run.phase.active();
     let focus = std::mem::take(&mut cx.view.focus_form);
-    ScrollArea::vertical().auto_shrink(false).id_salt("train form").show(ui, |ui| {
-        ui.horizontal_wrapped(|ui| {
-            ui.label(semibold("New run", 14.0).color(p.strong));
-            ui.label(small(cx.view.form.describe()).color(p.weak));
-        });
-        ui.add_space(2.0);
+    ui.horizontal_wrapped(|ui| {
+        ui.label(semibold("New run", 14.0).color(p.strong));
+        ui.label(small(cx.view.form.describe()).color(p.weak));
+    });
+    // Above the fields, so that a low window shows them, too.
+    let start = buttons(ui, cx, busy);
+    ui.add_space(4.0);
+    let enter = ScrollArea::vertical().auto_shrink(false).id_salt("train form").show(ui, |ui| {
+        estimate(ui, cx);
         let columns = if ui.available_width() > 620.0 { 2 } else { 1 };
         let enter = ui.columns(columns, |slots| {
             let left = paths(&mut slots[0], &mut cx.view.form, &cx.state.room, cx.wishes, focus);
             figures(&mut slots[columns - 1], &mut cx.view.form) || left
         });
         cx.wishes.extend(cx.view.form.look().into_iter().map(ask));
-        ui.add_space(6.0);
-        ui.horizontal_wrapped(|ui| {
-            let start = ui.add_enabled_ui(!busy, |ui| main_button(ui, Some(ICON_PLAY_ARROW), "Start training"));
-            if (start.inner.clicked() || (enter && !busy))
-                && let Some((config, run)) = cx.view.form.submit()
-            {
-                cx.view.new_run = false;
-                cx.wishes.push(Action::Train { config, run, resume: false }.into());
-            }
-            let estimating = cx.state.running(JobKind::Room);
-            let time = ui.add_enabled_ui(!busy && !estimating, |ui| plain_button(ui, ICON_TIMER, "Estimate")).inner;
-            let time = time.on_hover_text("Time a few steps, to know how long the run takes and what memory it needs");
-            if time.clicked()
-                && let Some(config) = cx.view.form.settings()
-            {
-                cx.wishes.push(ask(RoomCommand::Estimate(config)));
-            }
-            let resume = ui.add_enabled_ui(!busy, |ui| plain_button(ui, ICON_RESTART_ALT, "Resume a run…"));
-            if resume.inner.clicked() {
-                cx.wishes.push(Wish::Ask(Target::Resume));
-            }
-            if cx.state.run.exists() && text_button(ui, "Back to the run").clicked() {
-                cx.view.new_run = false;
-            }
-            if busy {
-                ui.label(small("A run is in progress; stop it to start another").color(p.weak));
-            } else if cx.view.form.attempted() {
-                ui.label(small("✗ Not started: mend the marked fields").color(p.other));
-            }
-        });
-        estimate(ui, cx);
+        enter
     });
+    if (start || (enter.inner && !busy))
+        && let Some((config, run)) = cx.view.form.submit()
+    {
+        cx.view.new_run = false;
+        cx.wishes.push(Action::Train { config, run, resume: false }.into());
+    }
+}
+
+/// What can be done with the form; true when it is to be started.
+fn buttons(ui: &mut Ui, cx: &mut Cx<'_>, busy: bool) -> bool {
+    let p = palette(ui.visuals());
+    ui.horizontal_wrapped(|ui| {
+        let start = ui.add_enabled_ui(!busy, |ui| main_button(ui, Some(ICON_PLAY_ARROW), "Start training")).inner;
+        let estimating = cx.state.running(JobKind::Room);
+        let time = ui.add_enabled_ui(!busy && !estimating, |ui| plain_button(ui, ICON_TIMER, "Estimate")).inner;
+        let time = time.on_hover_text("Time a few steps, to know how long the run takes and what memory it needs");
+        if time.clicked()
+            && let Some(config) = cx.view.form.settings()
+        {
+            cx.wishes.push(ask(RoomCommand::Estimate(config)));
+        }
+        let resume = ui.add_enabled_ui(!busy, |ui| plain_button(ui, ICON_RESTART_ALT, "Resume a run…"));
+        if resume.inner.clicked() {
+            cx.wishes.push(Wish::Ask(Target::Resume));
+        }
+        if cx.state.run.exists() && text_button(ui, "Back to the run").clicked() {
+            cx.view.new_run = false;
+        }
+        if busy {
+            ui.label(small("A run is in progress; stop it to start another").color(p.weak));
+        } else if cx.view.form.attempted() {
+            ui.label(small("✗ Not started: mend the marked fields").color(p.other));
+        }
+        start.clicked()
+    })
+    .inner
 }
 
 /// The preset and the paths; true when Enter was pressed in a field.
