@@ -181,7 +181,8 @@ pub fn system_picker() -> Picker {
     Arc::new(|target| {
         let dialog = rfd::FileDialog::new().set_title(target.title());
         match target {
-            Target::Model | Target::TrainWeights | Target::Paper(PaperPath::Weights) => {
+            Target::RunArchive => dialog.add_filter("Archived run", &["zip"]).pick_file().map(|p| vec![p]),
+            Target::Model | Target::TrainWeights | Target::PageModel | Target::Paper(PaperPath::Weights) => {
                 let names: &[&str] =
                     if target == Target::Model { &["safetensors"] } else { &["safetensors", "pth", "pt"] };
                 dialog.add_filter("Weights", names).pick_file().map(|p| vec![p])
@@ -189,7 +190,12 @@ pub fn system_picker() -> Picker {
             Target::Queries => {
                 dialog.add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"]).pick_files()
             }
-            Target::Gallery | Target::TrainData | Target::TrainRun | Target::Resume | Target::Paper(_) => {
+            Target::Gallery
+            | Target::TrainData
+            | Target::TrainRun
+            | Target::Resume
+            | Target::Runs
+            | Target::Paper(_) => {
                 dialog.pick_folder().map(|p| vec![p])
             }
         }

@@ -1,7 +1,7 @@
 //! The window. It holds view state only, and could be closed and reopened over a running engine.
 
 mod compare;
-mod curves;
+pub mod curves;
 mod dialogs;
 mod jobs;
 mod keys;

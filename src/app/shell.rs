@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use crossbeam_channel::Receiver;
 use egui::{CentralPanel, Context, Frame, Id, ScrollArea, Theme, Ui, vec2};
 
-use super::curves::Curves;
 use super::dialogs::{Answer, PathSheet, Picker};
 use super::keys;
 use super::layout::{drop_hint, keys_sheet, page, status_bar, top_bar};
@@ -13,6 +12,7 @@ use super::state::{Action, PaperForm, Settings, TrainForm, ViewState};
 use super::target::Target;
 use super::theme::palette;
 use super::thumbs::Thumbs;
+use super::training::RoomView;
 use super::{compare, training};
 use crate::engine::command::Command;
 use crate::engine::event::Event;
@@ -76,8 +76,8 @@ pub struct View {
     pub new_run: bool,
     /// The paper's experiments.
     pub paper: PaperView,
-    /// The curves, as computed last.
-    pub curves: Curves,
+    /// What the training room remembers.
+    pub room: RoomView,
     /// Put the keyboard into the form's first field in the next frame.
     pub focus_form: bool,
     /// How far the list of queries is scrolled.
@@ -200,6 +200,9 @@ impl App {
             Target::TrainWeights => self.view.form.weights = typed,
             Target::TrainRun => self.view.form.run = typed,
             Target::Paper(path) => *self.view.paper.form.path_mut(path) = typed,
+            Target::Runs => self.view.room.folder = typed,
+            Target::PageModel => self.view.room.page = typed,
+            Target::RunArchive => self.fulfil(training::import(first, &self.view.room), ctx),
             Target::Resume => {
                 self.view.new_run = false;
                 self.fulfil(training::resume(first), ctx);

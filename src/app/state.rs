@@ -3,6 +3,8 @@
 
 mod form;
 mod paper;
+pub mod history;
+mod room;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -20,6 +22,9 @@ use crate::train::config::RunConfig;
 
 pub use form::{Field, TrainForm};
 pub use paper::{Paper, PaperForm, PaperPath};
+use crate::engine::room::RoomCommand;
+
+pub use room::{Discarded, Overlay, Room};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.
@@ -68,6 +73,8 @@ pub enum Action {
         /// Whether to go on with what is there.
         resume: bool,
     },
+    /// Something of the training room.
+    Room(RoomCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.
@@ -190,6 +197,8 @@ pub struct ViewState {
     pub run: Run,
     /// The sitting at one of the paper's experiments, if any.
     pub paper: Paper,
+    /// What the training room knows beside it.
+    pub room: Room,
     /// Cards at the top, newest first.
     pub notices: Vec<Notice>,
     /// The last thing that was done and can be undone: "Removed 0002.png".
@@ -303,6 +312,7 @@ impl ViewState {
                     self.run.apply(event);
                 }
             }
+            Event::Room(event) => self.room_told(event, send),
             Event::Failed { what, message } => {
                 self.run.refused();
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
@@ -365,6 +375,7 @@ impl ViewState {
                 send.push(Command::Train { config, run, resume });
             }
             Action::Paper(order) => send.push(Command::Paper { order }),
+            Action::Room(request) => self.room_asks(request, send),
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
                     j.stopping = true;

@@ -13,12 +13,15 @@ mod demo;
 pub mod doctor;
 mod embed;
 mod eval;
+mod export;
+mod info;
 mod mlr;
 mod paper;
 pub mod pedestrians;
 mod rank;
 mod reconstruct;
 mod report;
+mod runs;
 mod search;
 pub mod train;
 
@@ -51,6 +54,9 @@ enum Command {
     Eval(eval::EvalArgs),
     Rank(rank::RankArgs),
     Paper(paper::PaperArgs),
+    Runs(runs::RunsArgs),
+    Info(info::InfoArgs),
+    Export(export::ExportArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -75,6 +81,9 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Eval(args)) => eval::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
         Some(Command::Paper(args)) => paper::run(&args, device),
+        Some(Command::Runs(args)) => runs::run(&args),
+        Some(Command::Info(args)) => info::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
     }

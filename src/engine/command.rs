@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::eval::paper::Order;
+use super::room::RoomCommand;
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
@@ -72,6 +73,8 @@ pub enum Command {
         /// What, on which data, at which budget.
         order: Box<Order>,
     },
+    /// Something of the training room.
+    Room(RoomCommand),
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

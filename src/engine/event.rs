@@ -7,6 +7,7 @@ use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
 use super::paper::PaperEvent;
+use super::room::RoomEvent;
 use crate::data::dataset::Broken;
 use crate::data::taken::Taken;
 use crate::model::config::ModelConfig;
@@ -105,6 +106,8 @@ pub enum JobKind {
     Train,
     /// A table or figure of the paper.
     Paper,
+    /// Something of the training room: an estimate, an export, an archive.
+    Room,
 }
 
 /// How far a job is.
@@ -204,6 +207,8 @@ pub enum Event {
         /// What.
         event: PaperEvent,
     },
+    /// Something of the training room.
+    Room(RoomEvent),
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
         /// What was asked, in words: "Open model".

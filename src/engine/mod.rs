@@ -8,6 +8,7 @@ mod job;
 mod outbox;
 mod panic;
 pub mod paper;
+pub mod room;
 #[cfg(test)]
 mod tests;
 mod thumbnails;

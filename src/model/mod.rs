@@ -4,6 +4,7 @@ pub mod classifier;
 pub mod config;
 pub mod decoder;
 pub mod discriminator;
+pub mod export;
 pub mod extractor;
 pub mod neck;
 pub mod rain;

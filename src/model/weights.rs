@@ -252,7 +252,10 @@ fn suffixes(name: &str) -> impl Iterator<Item = &str> {
 }
 
 /// The tensors of a safetensors or PyTorch file, by name.
-fn read_any(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+///
+/// # Errors
+/// When the file cannot be read, or is neither.
+pub fn read_any(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let mut start = [0u8; 4];
     let mut file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
     let read = std::io::Read::read(&mut file, &mut start).map_err(|e| Error::io("read", path, e))?;

@@ -174,6 +174,13 @@ pub fn differences(before: &RunConfig, after: &RunConfig) -> Vec<String> {
     changes
 }
 
+/// Every setting by its dotted key, as text, in order.
+pub fn settings(config: &RunConfig) -> Vec<(String, String)> {
+    let mut all = Table::try_from(config).map(|tree| leaves(&tree)).unwrap_or_default();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all.into_iter().map(|(key, value)| (key, value.to_string())).collect()
+}
+
 /// Parses settings; the message says what is wrong.
 fn parse(text: &str) -> Result<RunConfig, String> {
     let tree: Table = text.parse().map_err(|e: toml::de::Error| one_line(&e.to_string()))?;

@@ -190,6 +190,7 @@ pub fn steps(range: std::ops::Range<u64>) -> Vec<Event> {
                 lr: 3.5e-4,
                 lr_discriminator: 1e-4,
                 images_per_second: 43.0 + 2.0 * random(step, 6),
+                ..StepRecord::default()
             };
             let progress = Progress { done: step, total: 3_000, unit: "steps", seconds_left: Some(60.0 * 12.0) };
             [Event::Training { job: RUN, event: TrainEvent::Step(record) }, Event::JobProgress { job: RUN, progress }]
