@@ -13,6 +13,7 @@ mod demo;
 pub mod doctor;
 mod embed;
 mod eval;
+mod index;
 mod mlr;
 pub mod pedestrians;
 mod rank;
@@ -44,6 +45,7 @@ enum Command {
     Train(train::TrainArgs),
     Embed(embed::EmbedArgs),
     Search(search::SearchArgs),
+    Index(index::IndexArgs),
     Reconstruct(reconstruct::ReconstructArgs),
     Data(data::DataArgs),
     Mlr(mlr::MlrArgs),
@@ -67,6 +69,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Train(args)) => train::run(&args, device),
         Some(Command::Embed(args)) => embed::run(&args, device),
         Some(Command::Search(args)) => search::run(&args, device),
+        Some(Command::Index(args)) => index::run(&args, device),
         Some(Command::Reconstruct(args)) => reconstruct::run(&args, device),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Mlr(args)) => mlr::run(&args),
