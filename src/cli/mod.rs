@@ -15,6 +15,7 @@ mod embed;
 mod eval;
 mod export;
 mod info;
+mod index;
 mod mlr;
 mod paper;
 pub mod pedestrians;
@@ -48,6 +49,7 @@ enum Command {
     Train(train::TrainArgs),
     Embed(embed::EmbedArgs),
     Search(search::SearchArgs),
+    Index(index::IndexArgs),
     Reconstruct(reconstruct::ReconstructArgs),
     Data(data::DataArgs),
     Mlr(mlr::MlrArgs),
@@ -75,6 +77,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Train(args)) => train::run(&args, device),
         Some(Command::Embed(args)) => embed::run(&args, device),
         Some(Command::Search(args)) => search::run(&args, device),
+        Some(Command::Index(args)) => index::run(&args, device),
         Some(Command::Reconstruct(args)) => reconstruct::run(&args, device),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Mlr(args)) => mlr::run(&args),

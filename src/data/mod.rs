@@ -8,7 +8,7 @@ pub mod image_io;
 pub mod loader;
 pub mod mlr;
 pub mod pedestrians;
-mod prefetch;
+pub(crate) mod prefetch;
 pub mod resolution;
 pub mod sampler;
 pub mod seeded;
