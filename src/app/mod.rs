@@ -6,6 +6,7 @@ mod dialogs;
 mod jobs;
 mod keys;
 mod layout;
+mod map;
 mod matches;
 mod notices;
 mod queries;
@@ -25,6 +26,7 @@ use eframe::{NativeOptions, Renderer};
 use egui::{Theme, ViewportBuilder};
 
 pub use dialogs::Picker;
+pub use map::VerdictOf;
 pub use shell::App;
 pub use target::Target;
 

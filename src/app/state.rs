@@ -2,6 +2,7 @@
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
 mod form;
+mod map;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -10,13 +11,14 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::data::dataset::Broken;
-use crate::engine::command::{Command, JobId, Measure, QueryId};
+use crate::engine::command::{Command, JobId, MapCommand, Measure, QueryId};
 use crate::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
 use crate::train::config::RunConfig;
 
 pub use form::{Field, TrainForm};
+pub use map::{Making, MapState};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.
@@ -63,6 +65,8 @@ pub enum Action {
         /// Whether to go on with what is there.
         resume: bool,
     },
+    /// Make, open or save a map.
+    Map(MapCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.
@@ -183,6 +187,8 @@ pub struct ViewState {
     pub jobs: Vec<Job>,
     /// The training run, if any.
     pub run: Run,
+    /// The map of embeddings, if any.
+    pub map: MapState,
     /// Cards at the top, newest first.
     pub notices: Vec<Notice>,
     /// The last thing that was done and can be undone: "Removed 0002.png".
@@ -270,10 +276,14 @@ impl ViewState {
                 }
             }
             // Pictures for the screen go to the texture cache, not here.
-            Event::Thumbnail { .. } => {}
+            Event::Thumbnail { .. } | Event::FarThumbnail { .. } => {}
+            Event::Map(event) => self.map_event(event),
             Event::JobStarted { job, kind, title } => {
                 if kind == JobKind::Train {
                     self.run.started(job);
+                }
+                if kind == JobKind::Map {
+                    self.map.started(job);
                 }
                 let new = Job { id: job, kind, title, progress: None, end: None, stopping: false };
                 self.jobs.insert(0, new);
@@ -291,6 +301,7 @@ impl ViewState {
             }
             Event::Failed { what, message } => {
                 self.run.refused();
+                self.map.refused();
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
                 // ask by ourselves, or one fault would become a storm of cards.
                 self.searching.clear();
@@ -349,6 +360,10 @@ impl ViewState {
             Action::Train { config, run, resume } => {
                 self.run.asked(run.clone());
                 send.push(Command::Train { config, run, resume });
+            }
+            Action::Map(command) => {
+                self.map.asked(&command);
+                send.push(Command::Map(command));
             }
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
@@ -532,6 +547,7 @@ impl ViewState {
         job.end = Some(end.clone());
         let title = job.title.clone();
         self.run.ended(id, &end);
+        self.map.ended(id);
         if let JobEnd::Failed(message) = end {
             self.notify(Gravity::Error, title, message, Vec::new());
         }

@@ -15,6 +15,14 @@ pub enum Target {
     TrainWeights,
     /// The form's run folder.
     TrainRun,
+    /// A features file to lay out.
+    MapFeatures,
+    /// A data set whose people are to be laid out.
+    MapPeople,
+    /// A saved map.
+    MapOpen,
+    /// The file that a map is to be saved as.
+    MapSave,
     /// A run to go on with.
     Resume,
 }
@@ -29,6 +37,10 @@ impl Target {
             Target::TrainData => "Choose the training data",
             Target::TrainWeights => "Choose initial weights",
             Target::TrainRun => "Choose a run folder",
+            Target::MapFeatures => "Choose a features file",
+            Target::MapPeople => "Choose a data set",
+            Target::MapOpen => "Open a map",
+            Target::MapSave => "Save the map",
             Target::Resume => "Resume a run",
         }
     }
@@ -42,6 +54,12 @@ impl Target {
             Target::TrainData => "A folder in the Market-1501 or VIPeR layout, or with a sub-folder a person",
             Target::TrainWeights => "ResNet weights with torchvision names (.safetensors or .pth)",
             Target::TrainRun => "A folder that does not exist yet; it will hold checkpoints and history",
+            Target::MapFeatures => "A features file (.safetensors), as rain embed writes it",
+            Target::MapPeople => "A data set that says who is on each image; a few of its people are laid out",
+            Target::MapOpen => "A map that was saved as .safetensors",
+            Target::MapSave => {
+                "The ending decides: .safetensors can be opened again; .csv is a table; .svg and .png are pictures"
+            }
             Target::Resume => "The folder of a run that was stopped",
         }
     }
@@ -54,6 +72,10 @@ impl Target {
             Target::Queries => "/home/me/crops",
             Target::TrainData => "/home/me/Market-1501",
             Target::TrainWeights => "/home/me/resnet50.pth",
+            Target::MapFeatures => "/home/me/features.safetensors",
+            Target::MapPeople => "/home/me/Market-1501",
+            Target::MapOpen => "/home/me/map.safetensors",
+            Target::MapSave => "/home/me/map.svg",
             Target::TrainRun | Target::Resume => "/home/me/runs/first",
         }
     }
@@ -61,14 +83,17 @@ impl Target {
     /// The button.
     pub fn verb(self) -> &'static str {
         match self {
-            Target::Model | Target::Gallery | Target::Queries => "Open",
-            Target::TrainData | Target::TrainWeights | Target::TrainRun => "Choose",
+            Target::Model | Target::Gallery | Target::Queries | Target::MapOpen => "Open",
+            Target::MapSave => "Save",
+            Target::TrainData | Target::TrainWeights | Target::TrainRun | Target::MapFeatures | Target::MapPeople => {
+                "Choose"
+            }
             Target::Resume => "Resume",
         }
     }
 
     /// Whether the path may name something that is yet to be made.
     pub fn is_new_folder(self) -> bool {
-        self == Target::TrainRun
+        matches!(self, Target::TrainRun | Target::MapSave)
     }
 }

@@ -13,8 +13,10 @@ mod demo;
 pub mod doctor;
 mod embed;
 mod eval;
+mod figures;
 mod mlr;
 pub mod pedestrians;
+mod project;
 mod rank;
 mod reconstruct;
 mod report;
@@ -49,6 +51,8 @@ enum Command {
     Mlr(mlr::MlrArgs),
     Eval(eval::EvalArgs),
     Rank(rank::RankArgs),
+    Project(project::ProjectArgs),
+    Figures(figures::FiguresArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -72,6 +76,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Mlr(args)) => mlr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
+        Some(Command::Project(args)) => project::run(&args, device),
+        Some(Command::Figures(args)) => figures::run(&args, device),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
+use super::map::MapEvent;
 use crate::data::dataset::Broken;
 use crate::model::config::ModelConfig;
 use crate::train::event::TrainEvent;
@@ -97,6 +98,8 @@ pub enum JobKind {
     Queries,
     /// Training.
     Train,
+    /// Making a map of embeddings.
+    Map,
 }
 
 /// How far a job is.
@@ -188,6 +191,17 @@ pub enum Event {
         job: JobId,
         /// What.
         event: TrainEvent,
+    },
+    /// Something happened to a map of embeddings.
+    Map(MapEvent),
+    /// A decoded image as it looks from far away, or why there is none.
+    FarThumbnail {
+        /// The image file.
+        path: PathBuf,
+        /// How many times as far away, in thousandths.
+        rate: u32,
+        /// The image, or the reason.
+        image: Result<Arc<RgbImage>, String>,
     },
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use candle_core::Device;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::command::{Command, JobId};
+use super::command::{Command, JobId, MapCommand};
 use super::desk::{Desk, Model};
 use super::event::{Event, JobEnd, JobKind};
 use super::job::{Jobs, Ticket};
@@ -21,6 +21,9 @@ use crate::gallery::{embed::BATCH, photos};
 use crate::train::config::RunConfig;
 use crate::train::event::Flow;
 use crate::train::trainer::Outcome;
+
+#[path = "mapping.rs"]
+mod mapping;
 
 /// Commands that may wait.
 const CAPACITY: usize = 1024;
@@ -83,6 +86,11 @@ impl Engine {
                     thumbnails.ask(path, max_side);
                 }
             }
+            Command::FarThumbnail { path, rate } => {
+                if let Some(thumbnails) = &self.thumbnails {
+                    thumbnails.ask_far(path, rate);
+                }
+            }
             Command::Shutdown => self.shut_down(),
             command => {
                 let message = match self.commands.try_send(command) {
@@ -128,11 +136,22 @@ pub(super) struct Worker {
     desk: Desk,
     last_job: u64,
     training: bool,
+    mapping: mapping::Mapping,
 }
 
 impl Worker {
     fn new(device: Device, inbox: Receiver<Command>, outbox: Outbox, jobs: Jobs, train: Train) -> Self {
-        Self { device, inbox, outbox, jobs, train, desk: Desk::default(), last_job: 0, training: false }
+        Self {
+            device,
+            inbox,
+            outbox,
+            jobs,
+            train,
+            desk: Desk::default(),
+            last_job: 0,
+            training: false,
+            mapping: mapping::Mapping::default(),
+        }
     }
 
     fn run(mut self) {
@@ -188,8 +207,11 @@ impl Worker {
                 Ok(())
             }
             Command::Train { config, run, resume } => self.train(*config, &run, resume),
+            Command::Map(command) => self.map(command),
             // These never come this far: `Engine::send` sees to them.
-            Command::Thumbnail { .. } | Command::Cancel { .. } | Command::Shutdown => Ok(()),
+            Command::Thumbnail { .. } | Command::FarThumbnail { .. } | Command::Cancel { .. } | Command::Shutdown => {
+                Ok(())
+            }
         }
     }
 
@@ -296,6 +318,10 @@ fn what(command: &Command) -> &'static str {
         Command::Reconstruct { .. } => "Reconstruct",
         Command::Thumbnail { .. } => "Show image",
         Command::Train { .. } => "Train",
+        Command::FarThumbnail { .. } => "Show image",
+        Command::Map(MapCommand::Project { .. }) => "Make map",
+        Command::Map(MapCommand::Open { .. }) => "Open map",
+        Command::Map(MapCommand::Save { .. }) => "Save map",
         Command::Cancel { .. } => "Stop",
         Command::Shutdown => "Close",
     }
