@@ -41,12 +41,12 @@ fn gallery_and_queries_are_laid_out_and_the_seed_decides() {
         map
     };
     let first = map(1);
-    assert_eq!((first.points.len(), first.spots.len()), (19, 19));
+    assert_eq!((first.points.len(), first.spots.len()), (13, 13));
     let queries: Vec<_> = first.spots.iter().filter(|spot| spot.role == Role::Query).collect();
     assert_eq!((queries.len(), queries[0].identity, first.title.as_str()), (1, 2, "gallery with 1 query"));
     // The query is itself in the gallery: the two are each other's nearest.
     let twin = first.spots.iter().position(|s| s.role == Role::Gallery && s.path == queries[0].path).unwrap();
-    assert_eq!(first.neighbours(18)[0] as usize, twin);
+    assert_eq!(first.neighbours(12)[0] as usize, twin);
     assert_eq!(first.points, map(1).points);
     assert_ne!(first.points, map(2).points);
     bench.search_works(query);
@@ -73,7 +73,7 @@ fn people_are_embedded_at_every_resolution() {
     let people = People { identities: 2, rates: vec![1.0, 4.0], ..People::figure3(bench.path("gallery")) };
     bench.project(Source::People(people), short());
     let map = bench.finished();
-    assert_eq!(map.spots.len(), 2 * 6 * 2);
+    assert_eq!(map.spots.len(), 2 * 4 * 2);
     assert!(map.spots.iter().all(|spot| spot.rate == 1.0 || spot.rate == 4.0));
     assert!(!map.made.model.is_empty());
     let missing = People::figure3(bench.path("nowhere"));

@@ -230,7 +230,9 @@ pub fn mix(a: Rgb, b: Rgb, part: f32) -> Rgb {
 /// follow one another are told apart.
 fn many(at: usize, dark: bool) -> Rgb {
     let hue = (at as f32 * 137.508 + 30.0).to_radians();
-    let lightness = if dark { [0.76, 0.66, 0.86][at % 3] } else { [0.58, 0.48, 0.66][at % 3] };
+    // After 21 and 34 steps the hue is nearly the same again: another lightness then.
+    let again = 0.08 * (at / 21 % 2) as f32;
+    let lightness = if dark { [0.76, 0.68, 0.84][at % 3] - again } else { [0.58, 0.48, 0.66][at % 3] - again };
     let chroma = [0.15, 0.10][at / 3 % 2];
     oklch(lightness, chroma, hue)
 }

@@ -194,6 +194,7 @@ impl Map {
         let (layout, basis) = project_from(&features.data, features.columns, settings, on)?;
         drop(features);
         let Layout { points, divergence, iterations, perplexity, components, notes: more } = layout;
+        let divergence = kept_digits(divergence);
         notes.extend(more);
         let figures = figures(&spots, &points, &basis, settings.seed)?;
         let settings = settings.clone();
@@ -229,6 +230,11 @@ pub fn labels(spots: &[Spot], label: Label) -> Vec<i64> {
     spots.iter().map(of).collect()
 }
 
+/// Nine decimals: as many as a file gives back to the bit.
+fn kept_digits(figure: f64) -> f64 {
+    (figure * 1e9).round() / 1e9
+}
+
 /// Figures of a layout and of the features that it was made from.
 fn figures(spots: &[Spot], points: &[[f32; 2]], basis: &Basis, seed: u64) -> Result<Figures> {
     let n = points.len();
@@ -247,11 +253,13 @@ fn figures(spots: &[Spot], points: &[[f32; 2]], basis: &Basis, seed: u64) -> Res
         let parts = (silhouette(&basis.rows, basis.components)?, silhouette(flat, 2)?, purity_map);
         if let (Some(silhouette), Some(silhouette_map), Some(purity_map)) = parts {
             let purity = purity(&of, basis, neighbours);
+            let [silhouette, silhouette_map] = [silhouette, silhouette_map].map(kept_digits);
+            let [purity, purity_map, chance] = [purity, purity_map, chance].map(kept_digits);
             separation.push(Separation { label, groups, silhouette, silhouette_map, purity, purity_map, chance });
         }
     }
     let trustworthiness = if (26..=TRUSTED_UP_TO).contains(&n) {
-        Some(quality::trustworthiness(&basis.rows, basis.components, points, 12, seed)?)
+        Some(kept_digits(quality::trustworthiness(&basis.rows, basis.components, points, 12, seed)?))
     } else {
         None
     };
