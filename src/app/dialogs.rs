@@ -190,7 +190,12 @@ pub fn system_picker() -> Picker {
             Target::Queries => {
                 dialog.add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"]).pick_files()
             }
-            Target::Gallery
+            Target::MapFeatures | Target::MapOpen => {
+                dialog.add_filter("safetensors", &["safetensors"]).pick_file().map(|p| vec![p])
+            }
+            Target::MapSave => dialog.set_file_name("map.svg").save_file().map(|p| vec![p]),
+            Target::MapPeople
+            | Target::Gallery
             | Target::TrainData
             | Target::TrainRun
             | Target::Resume

@@ -6,6 +6,7 @@ mod dialogs;
 mod jobs;
 mod keys;
 mod layout;
+mod map;
 mod matches;
 mod notices;
 mod paper;
@@ -26,6 +27,7 @@ use eframe::{NativeOptions, Renderer};
 use egui::{Theme, ViewportBuilder};
 
 pub use dialogs::Picker;
+pub use map::VerdictOf;
 pub use shell::App;
 pub use target::Target;
 

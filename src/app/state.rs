@@ -5,6 +5,7 @@ mod form;
 mod paper;
 pub mod history;
 mod room;
+mod map;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -13,7 +14,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::data::dataset::Broken;
-use crate::engine::command::{Command, JobId, Measure, QueryId};
+use crate::engine::command::{Command, JobId, MapCommand, Measure, QueryId};
 use crate::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
@@ -25,6 +26,7 @@ pub use paper::{Paper, PaperForm, PaperPath};
 use crate::engine::room::RoomCommand;
 
 pub use room::{Discarded, Overlay, Room};
+pub use map::{Making, MapState};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.
@@ -75,6 +77,8 @@ pub enum Action {
     },
     /// Something of the training room.
     Room(RoomCommand),
+    /// Make, open or save a map.
+    Map(MapCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.
@@ -199,6 +203,8 @@ pub struct ViewState {
     pub paper: Paper,
     /// What the training room knows beside it.
     pub room: Room,
+    /// The map of embeddings, if any.
+    pub map: MapState,
     /// Cards at the top, newest first.
     pub notices: Vec<Notice>,
     /// The last thing that was done and can be undone: "Removed 0002.png".
@@ -286,13 +292,17 @@ impl ViewState {
                 }
             }
             // Pictures for the screen go to the texture cache, not here.
-            Event::Thumbnail { .. } => {}
+            Event::Thumbnail { .. } | Event::FarThumbnail { .. } => {}
+            Event::Map(event) => self.map_event(event),
             Event::JobStarted { job, kind, title } => {
                 if kind == JobKind::Train {
                     self.run.started(job);
                 }
                 if kind == JobKind::Paper {
                     self.paper.started(job);
+                }
+                if kind == JobKind::Map {
+                    self.map.started(job);
                 }
                 let new = Job { id: job, kind, title, progress: None, end: None, stopping: false };
                 self.jobs.insert(0, new);
@@ -315,6 +325,7 @@ impl ViewState {
             Event::Room(event) => self.room_told(event, send),
             Event::Failed { what, message } => {
                 self.run.refused();
+                self.map.refused();
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
                 // ask by ourselves, or one fault would become a storm of cards.
                 self.searching.clear();
@@ -376,6 +387,10 @@ impl ViewState {
             }
             Action::Paper(order) => send.push(Command::Paper { order }),
             Action::Room(request) => self.room_asks(request, send),
+            Action::Map(command) => {
+                self.map.asked(&command);
+                send.push(Command::Map(command));
+            }
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
                     j.stopping = true;
@@ -558,6 +573,7 @@ impl ViewState {
         job.end = Some(end.clone());
         let title = job.title.clone();
         self.run.ended(id, &end);
+        self.map.ended(id);
         if let JobEnd::Failed(message) = end {
             self.notify(Gravity::Error, title, message, Vec::new());
         }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use crate::eval::paper::Order;
 use super::room::RoomCommand;
+pub use super::map::MapCommand;
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
@@ -75,6 +76,15 @@ pub enum Command {
     },
     /// Something of the training room.
     Room(RoomCommand),
+    /// Make, open or save a map of embeddings.
+    Map(MapCommand),
+    /// Decode an image for the screen as it looks `rate` times as far away, at the size that is left of it.
+    FarThumbnail {
+        /// The image file.
+        path: PathBuf,
+        /// How many times as far away, in thousandths.
+        rate: u32,
+    },
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

@@ -5,6 +5,7 @@ pub mod command;
 pub(crate) mod desk;
 pub mod event;
 mod job;
+pub mod map;
 mod outbox;
 mod panic;
 pub mod paper;
