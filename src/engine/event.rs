@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::certainty::{Certainty, Sweep};
 use super::command::{JobId, Measure, QueryId};
 use crate::data::dataset::Broken;
 use crate::model::config::ModelConfig;
@@ -143,6 +144,10 @@ pub enum Event {
     QueriesSkipped(Vec<Broken>),
     /// A ranking.
     Searched(SearchResult),
+    /// Where a query's distances stand.
+    Assessed(Box<Certainty>),
+    /// How a query's ranking changes with less detail.
+    Swept(Box<Sweep>),
     /// The decoder's image of a query, of the model's input size. A reconstruction, not evidence.
     Reconstructed {
         /// Which query.
