@@ -181,6 +181,7 @@ fn another_top_k_asks_for_a_longer_ranking() {
     window.click("Top 20");
     let sent = window.take();
     assert!(sent.iter().any(|c| matches!(c, Command::Search { query: QueryId(0), top: 20, .. })), "{sent:?}");
+    window.key(Modifiers::NONE, Key::End);
     assert!(window.has_part("Rank 20, cosine distance"));
 }
 
@@ -469,6 +470,7 @@ fn menus_are_made_of_the_same_table() {
     let mut window = Window::full();
     window.click("File");
     assert!(window.has_part("Open model…"));
+    window.key(Modifiers::NONE, Key::Escape);
     window.click("Go");
     window.harness.get_by_label_contains("Next candidate").click();
     window.settle();
@@ -549,7 +551,12 @@ fn how_sure_a_ranking_is() {
     assert!(window.has_part("Calibrated on crowd (split 0123456789abcdef): 200 people"));
     assert!(window.has_part("cosine distance to "));
     assert!(window.has("✓ nearest of the same person"));
-    // The sweep costs work, so it is asked for.
+    // The sweep costs work, so it is asked for; the pane is enlarged, so that the button is in view.
+    window.key(Modifiers::COMMAND, Key::K);
+    window.field("Find a command").type_text("how sure");
+    window.settle();
+    window.key(Modifiers::NONE, Key::Enter);
+    window.key(Modifiers::NONE, Key::F11);
     window.take();
     window.click("Rank with less detail");
     assert_eq!(window.take().iter().filter(|c| matches!(c, Command::Sweep { query: QueryId(0), .. })).count(), 1);

@@ -4,7 +4,8 @@
 //! layout does not know it yet, in the tabs at its side.
 
 use egui::{
-    Color32, CursorIcon, Id, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, WidgetText, vec2,
+    Color32, CursorIcon, EventFilter, Id, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, WidgetText,
+    vec2,
 };
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
@@ -228,7 +229,9 @@ impl Panes<'_, '_> {
         }
         if handle.has_focus() {
             self.visited = Some(row.pane);
-            // The arrows are still the commands' own.
+            // The arrows are still the commands' own: they move the selection, not the keyboard focus.
+            let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
+            ui.memory_mut(|m| m.set_focus_lock_filter(handle.id, filter));
             self.cx.view.arrows_at = Some(handle.id);
         }
         if handle.double_clicked() {

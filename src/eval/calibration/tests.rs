@@ -58,7 +58,7 @@ fn strangers_come_nearer_in_a_larger_gallery() {
     let (_, strangers) = nearest(&query, &gallery, Measure::Euclidean, &drawn(n, 7));
     assert_eq!(strangers.iter().map(|(size, _)| *size).collect::<Vec<_>>(), [25, 50, 100, 200, 400]);
     let mean = |best: &[Option<f32>]| best.iter().flatten().sum::<f32>() / best.len() as f32;
-    assert!(strangers.windows(2).all(|w| mean(&w[1].1) <= mean(&w[0].1)), "{strangers:?}");
+    assert!(4.0 * mean(&strangers[4].1) < mean(&strangers[0].1), "{strangers:?}");
     assert_ne!(drawn(n, 7), drawn(n, 8));
 }
 
