@@ -1,21 +1,31 @@
 //! The window. It holds view state only, and could be closed and reopened over a running engine.
 
+mod certainty;
 mod compare;
 pub mod curves;
 mod dialogs;
+mod dock;
+mod finder;
+mod fuzzy;
+mod help;
 mod jobs;
 mod keys;
 mod layout;
 mod map;
 mod matches;
+mod menus;
 mod notices;
 mod paper;
+mod pages;
 mod queries;
+mod remember;
 mod shell;
 pub mod state;
 mod target;
 pub mod theme;
 mod thumbs;
+mod timing;
+mod toasts;
 mod training;
 mod widgets;
 
@@ -24,7 +34,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eframe::{NativeOptions, Renderer};
-use egui::{Theme, ViewportBuilder};
+use egui::ViewportBuilder;
+
+use remember::Memory;
+use theme::Choice;
 
 pub use dialogs::Picker;
 pub use map::VerdictOf;
@@ -36,8 +49,6 @@ use crate::engine::command::Command;
 use crate::engine::worker::Engine;
 use crate::error::{Error, Result};
 
-/// The key under which the user's choices are stored.
-const SETTINGS: &str = "settings-1";
 /// The window draws at most this often for the engine's sake.
 const PACE: Duration = Duration::from_millis(150);
 
@@ -52,8 +63,8 @@ pub struct Demo {
     pub queries: PathBuf,
 }
 
-/// Opens the window and stays until it is closed. `RAIN_THEME=light` or `dark` in the environment wins over what was
-/// chosen last time.
+/// Opens the window and stays until it is closed. `RAIN_THEME` in the environment (`light`, `dark` or `high-contrast`) wins over
+/// what was chosen last time.
 pub fn run(device: DeviceChoice, demo: Option<Demo>) -> Result<()> {
     let options = NativeOptions {
         renderer: Renderer::Glow,
@@ -61,14 +72,16 @@ pub fn run(device: DeviceChoice, demo: Option<Demo>) -> Result<()> {
             .with_title("Rain")
             .with_app_id("rain")
             .with_inner_size([1440.0, 900.0])
-            .with_min_inner_size([900.0, 600.0]),
+            .with_min_inner_size([640.0, 420.0]),
         ..NativeOptions::default()
     };
     let create = Box::new(move |cc: &eframe::CreationContext<'_>| {
         theme::install(&cc.egui_ctx);
+        let mut memory = cc.storage.map(Memory::read).unwrap_or_default();
         match std::env::var("RAIN_THEME").as_deref() {
-            Ok("light") => cc.egui_ctx.set_theme(Theme::Light),
-            Ok("dark") => cc.egui_ctx.set_theme(Theme::Dark),
+            Ok("light") => memory.look.theme = Choice::Light,
+            Ok("dark") => memory.look.theme = Choice::Dark,
+            Ok("high-contrast") => memory.look.theme = Choice::HighContrast,
             _ => {}
         }
         let ctx = cc.egui_ctx.clone();
@@ -78,10 +91,9 @@ pub fn run(device: DeviceChoice, demo: Option<Demo>) -> Result<()> {
             engine.send(Command::OpenGallery { path: demo.gallery });
             engine.send(Command::AddQueries { paths: vec![demo.queries] });
         }
-        let settings = cc.storage.and_then(|s| eframe::get_value(s, SETTINGS)).unwrap_or_default();
         let events = engine.events().clone();
         let send = Box::new(move |command| engine.send(command));
-        let app = App::new(events, send, Some(dialogs::system_picker())).with_settings(settings);
+        let app = App::new(events, send, Some(dialogs::system_picker())).with_memory(memory, &cc.egui_ctx);
         Ok(Box::new(app) as Box<dyn eframe::App>)
     });
     eframe::run_native("rain", options, create).map_err(|e| {

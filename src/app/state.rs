@@ -1,6 +1,7 @@
 //! What the window knows: the engine's [`Event`]s folded into plain data, and the user's [`Action`]s turned into
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
+mod certainty;
 mod form;
 mod paper;
 pub mod history;
@@ -10,6 +11,7 @@ mod run;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use image::RgbImage;
 
@@ -21,6 +23,7 @@ use crate::engine::event::{
 use crate::eval::paper::Order;
 use crate::train::config::RunConfig;
 
+pub use certainty::Sureness;
 pub use form::{Field, TrainForm};
 pub use paper::{Paper, PaperForm, PaperPath};
 use crate::engine::room::RoomCommand;
@@ -34,6 +37,9 @@ pub const TOPS: [usize; 4] = [5, 10, 20, 50];
 /// Searches of queries that are not selected, under way at a time: enough to keep the engine busy, few enough that a
 /// newly selected query is not kept waiting.
 const BACKGROUND_SEARCHES: usize = 4;
+
+/// Seconds from which the end of a job is worth a word: the user may have looked elsewhere meanwhile.
+const WORTH_SAYING: f64 = 2.0;
 
 /// What the user may want of the data. Things of the window alone (sheets, tabs, theme) are not here.
 #[derive(Debug, Clone)]
@@ -52,6 +58,8 @@ pub enum Action {
     SelectCandidate(usize),
     /// Look at another candidate.
     MoveCandidate(Move),
+    /// Rank the query in view with less and less of its detail.
+    Sweep,
     /// Remove a query.
     RemoveQuery(QueryId),
     /// Bring the query back that was removed last.
@@ -152,6 +160,10 @@ pub struct Job {
     pub end: Option<JobEnd>,
     /// Whether the user asked it to stop.
     pub stopping: bool,
+    /// When it began.
+    pub began: Instant,
+    /// Seconds it took, once it has ended.
+    pub took: Option<f64>,
 }
 
 /// How grave a notice is.
@@ -205,6 +217,10 @@ pub struct ViewState {
     pub room: Room,
     /// The map of embeddings, if any.
     pub map: MapState,
+    /// How sure the ranking in view is.
+    pub sureness: Sureness,
+    /// Sentences about jobs that finished, for the window to say once.
+    pub finished: Vec<String>,
     /// Cards at the top, newest first.
     pub notices: Vec<Notice>,
     /// The last thing that was done and can be undone: "Removed 0002.png".
@@ -271,6 +287,11 @@ impl ViewState {
         self.selected.is_some_and(|id| self.searching.contains(&id))
     }
 
+    /// Whether there is a removed query to bring back.
+    pub fn can_undo(&self) -> bool {
+        !self.removed.is_empty()
+    }
+
     /// Whether a job of that kind runs.
     pub fn running(&self, kind: JobKind) -> bool {
         self.jobs.iter().any(|j| j.kind == kind && j.end.is_none())
@@ -286,6 +307,8 @@ impl ViewState {
             Event::QueryRemoved(id) => self.query_removed(id, send),
             Event::QueriesSkipped(broken) => self.skipped("Open queries", "could not be used as a query", &broken),
             Event::Searched(result) => self.searched(result, send),
+            Event::Assessed(certainty) => self.sureness.assessed(*certainty),
+            Event::Swept(sweep) => self.sureness.swept(*sweep),
             Event::Reconstructed { query, image } => {
                 if let Some(q) = self.queries.iter_mut().find(|q| q.info.id == query) {
                     q.reconstruction = Some(image);
@@ -304,7 +327,16 @@ impl ViewState {
                 if kind == JobKind::Map {
                     self.map.started(job);
                 }
-                let new = Job { id: job, kind, title, progress: None, end: None, stopping: false };
+                let new = Job {
+                    id: job,
+                    kind,
+                    title,
+                    progress: None,
+                    end: None,
+                    stopping: false,
+                    began: Instant::now(),
+                    took: None,
+                };
                 self.jobs.insert(0, new);
             }
             Event::JobProgress { job, progress } => {
@@ -329,6 +361,7 @@ impl ViewState {
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
                 // ask by ourselves, or one fault would become a storm of cards.
                 self.searching.clear();
+                self.sureness.failed();
                 for q in &mut self.queries {
                     q.reconstructing = q.reconstruction.is_some();
                 }
@@ -358,6 +391,7 @@ impl ViewState {
                     self.candidate = step.along(self.candidate, len);
                 }
             }
+            Action::Sweep => self.sweep(send),
             Action::RemoveQuery(query) => self.remove(query, send),
             Action::UndoRemove => {
                 if let Some(removed) = self.removed.pop() {
@@ -570,8 +604,12 @@ impl ViewState {
 
     fn job_ended(&mut self, id: JobId, end: JobEnd) {
         let Some(job) = self.job_mut(id) else { return };
-        job.end = Some(end.clone());
+        let took = job.began.elapsed().as_secs_f64();
+        (job.end, job.took) = (Some(end.clone()), Some(took));
         let title = job.title.clone();
+        if end == JobEnd::Done && took >= WORTH_SAYING {
+            self.finished.push(format!("{title}: done"));
+        }
         self.run.ended(id, &end);
         self.map.ended(id);
         if let JobEnd::Failed(message) = end {

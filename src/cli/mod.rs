@@ -7,6 +7,7 @@ use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 
 mod bench;
+mod calibrate;
 mod console;
 mod data;
 mod demo;
@@ -56,6 +57,7 @@ enum Command {
     Data(data::DataArgs),
     Mlr(mlr::MlrArgs),
     Eval(eval::EvalArgs),
+    Calibrate(calibrate::CalibrateArgs),
     Rank(rank::RankArgs),
     Paper(paper::PaperArgs),
     Runs(runs::RunsArgs),
@@ -86,6 +88,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Mlr(args)) => mlr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args, device),
+        Some(Command::Calibrate(args)) => calibrate::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
         Some(Command::Paper(args)) => paper::run(&args, device),
         Some(Command::Runs(args)) => runs::run(&args),

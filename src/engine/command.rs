@@ -48,6 +48,20 @@ pub enum Command {
         /// How to compare.
         measure: Measure,
     },
+    /// Say where a query's distances stand, and what a calibration says of them.
+    Assess {
+        /// Which query.
+        query: QueryId,
+        /// How to compare.
+        measure: Measure,
+    },
+    /// Rank the gallery against a query that loses more and more of its detail.
+    Sweep {
+        /// Which query.
+        query: QueryId,
+        /// How to compare.
+        measure: Measure,
+    },
     /// Run the decoder on a query.
     Reconstruct {
         /// Which query.

@@ -138,6 +138,13 @@ impl Model {
     }
 }
 
+impl Query {
+    /// Its embedding, raw.
+    pub fn embedding(&self) -> &[f32] {
+        &self.embedding
+    }
+}
+
 impl Desk {
     /// A desk that is ready for queries.
     pub fn new(model: Model, gallery: Gallery) -> Self {
@@ -203,6 +210,12 @@ impl Desk {
         self.gallery = gallery;
         self.model = Some(model);
         Ok(())
+    }
+
+    /// Distances of an embedding to every gallery image.
+    pub fn distances(&self, embedding: &[f32], measure: Measure) -> Result<Vec<f32>> {
+        let missing = || Error::input("No gallery is open", "Open a gallery first");
+        Ok(self.gallery.as_ref().ok_or_else(missing)?.index.distances(embedding, measure))
     }
 
     /// Ranks the gallery against a query.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+use super::certainty::{Certainty, Sweep};
 use super::command::{JobId, Measure, QueryId};
 use super::paper::PaperEvent;
 use super::room::RoomEvent;
@@ -157,6 +158,10 @@ pub enum Event {
     QueriesSkipped(Vec<Broken>),
     /// A ranking.
     Searched(SearchResult),
+    /// Where a query's distances stand.
+    Assessed(Box<Certainty>),
+    /// How a query's ranking changes with less detail.
+    Swept(Box<Sweep>),
     /// The decoder's image of a query, of the model's input size. A reconstruction, not evidence.
     Reconstructed {
         /// Which query.

@@ -219,6 +219,14 @@ impl Worker {
                 self.outbox.result(Event::Searched(self.desk.search(query, top, measure)?));
                 Ok(())
             }
+            Command::Assess { query, measure } => {
+                self.outbox.result(Event::Assessed(Box::new(self.desk.certainty(query, measure)?)));
+                Ok(())
+            }
+            Command::Sweep { query, measure } => {
+                self.outbox.result(Event::Swept(Box::new(self.desk.sweep(query, measure, &self.device)?)));
+                Ok(())
+            }
             Command::Reconstruct { query } => {
                 let image = self.desk.model()?.reconstruct(&self.desk.query(query)?.info.image, &self.device)?;
                 self.outbox.result(Event::Reconstructed { query, image: Arc::new(image) });
@@ -353,6 +361,8 @@ fn what(command: &Command) -> &'static str {
         Command::AddQueries { .. } => "Add queries",
         Command::RemoveQuery { .. } => "Remove query",
         Command::Search { .. } => "Search",
+        Command::Assess { .. } => "Say how sure a ranking is",
+        Command::Sweep { .. } => "Rank the query with less detail",
         Command::Reconstruct { .. } => "Reconstruct",
         Command::Thumbnail { .. } => "Show image",
         Command::Train { .. } => "Train",

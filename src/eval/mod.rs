@@ -1,5 +1,6 @@
 //! CMC, mAP and mINP, the protocols that use them, re-ranking, and how sure a figure is.
 
+pub mod calibration;
 pub mod distances;
 pub mod interval;
 pub mod judgement;

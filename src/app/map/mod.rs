@@ -20,7 +20,7 @@ use egui_material_icons::icons::{
 use self::form::Kind;
 use self::view::Tool;
 pub use self::view::{MapView, VerdictOf};
-use super::layout::filled;
+use super::dock::filled;
 use super::shell::{Cx, Page, Wish};
 use super::state::{Action, ViewState};
 use super::target::Target;
