@@ -19,7 +19,7 @@ use rain::engine::Engine;
 use rain::train::event::StepRecord;
 use rain::train::history;
 
-/// Settings of a model that trains sixty steps in seconds, twelve people, five steps an epoch.
+/// Settings of a model that trains in seconds, yet long enough that a click comes before its end.
 const TINY: [&str; 10] = [
     "model.base_width=4",
     "model.height=64",
@@ -34,7 +34,7 @@ const TINY: [&str; 10] = [
 ];
 /// What is typed into fields of its own.
 const FIELDS: [(&str, &str, &str); 5] = [
-    ("Epochs", "schedule.epochs", "30"),
+    ("Epochs", "schedule.epochs", "90"),
     ("Epochs between validations", "schedule.validate_every", "8"),
     ("Persons in a batch (P)", "data.identities", "3"),
     ("Images of each person (K)", "data.images", "2"),
