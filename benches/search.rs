@@ -100,7 +100,9 @@ impl Peer {
         let mut child = Command::new(python)
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/peer/search_faiss.py"))
             .arg(folder)
-            .args([gallery.rows(), gallery.columns, queries.rows(), rayon::current_num_threads()].map(|n| n.to_string()))
+            .args(
+                [gallery.rows(), gallery.columns, queries.rows(), rayon::current_num_threads()].map(|n| n.to_string()),
+            )
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -117,7 +119,8 @@ impl Peer {
         let mut line = String::new();
         self.output.read_line(&mut line).ok()?;
         let result: Value = serde_json::from_str(&line).ok()?;
-        let set = |ids: &Value| ids.as_array().into_iter().flatten().filter_map(|id| Some(id.as_u64()? as usize)).collect();
+        let set =
+            |ids: &Value| ids.as_array().into_iter().flatten().filter_map(|id| Some(id.as_u64()? as usize)).collect();
         let ids = result["ids"].as_array()?.iter().map(set).collect();
         Some((result["wall_s"].as_f64()?, result["cpu_s"].as_f64()?, ids))
     }
@@ -206,7 +209,11 @@ fn exact_search() {
         }
         let calls = if count == 1 { 16.0 } else { 1.0 };
         let [ours, theirs] = [ours, theirs].map(|both| both.map(|figures| 1e3 * median(figures) / calls));
-        let what = format!("{count} quer{}{}", if count == 1 { "y" } else { "ies" }, if filtered { ", filter 1/8" } else { "" });
+        let what = format!(
+            "{count} quer{}{}",
+            if count == 1 { "y" } else { "ies" },
+            if filtered { ", filter 1/8" } else { "" }
+        );
         print!("{what:24} ours {:7.2} ms wall {:7.2} ms CPU, {compared} compared", ours[0], ours[1]);
         match recalled {
             Some(recalled) => println!(
@@ -328,7 +335,10 @@ fn approximate_search() {
     let (wall, cpu, built) = timed(|| {
         Approximate::build(&blocks, Measure::Cosine, Settings::default(), &mut |_, _| Flow::Continue).expect("a graph")
     });
-    println!("build: ours {wall:.1} s wall {cpu:.1} s CPU (choosing the width included), {:.0} MiB", mib(built.bytes() as u64));
+    println!(
+        "build: ours {wall:.1} s wall {cpu:.1} s CPU (choosing the width included), {:.0} MiB",
+        mib(built.bytes() as u64)
+    );
     println!("ours by itself: {:?}", built.about());
     if let Some((wall, cpu, _)) = peer.as_mut().and_then(|p| p.ask(&json!({ "op": "build", "m": 16, "ef": 200 }))) {
         println!("build: hnswlib {wall:.1} s wall {cpu:.1} s CPU (M 16, ef 200)");
@@ -347,7 +357,11 @@ fn approximate_search() {
             theirs = peer.as_mut().and_then(|p| p.ask(&json!({ "op": "hnsw", "ef": width, "repeats": 1 }))).or(theirs);
         }
         let each = 1e6 / queries.rows() as f64;
-        print!("width {width:4}: ours {:6.1} µs wall {:6.1} µs CPU recall {recalled:.4}", each * median(ours), each * median(cpus));
+        print!(
+            "width {width:4}: ours {:6.1} µs wall {:6.1} µs CPU recall {recalled:.4}",
+            each * median(ours),
+            each * median(cpus)
+        );
         match theirs {
             Some((wall, cpu, ids)) => {
                 let shared = ids.iter().zip(&expected).map(|(a, b)| a.intersection(b).count()).sum::<usize>();
@@ -401,8 +415,12 @@ fn usearch_search(gallery: &Matrix, queries: &Matrix, expected: &[HashSet<usize>
 /// What each size costs, on disk, as `rain index` keeps it.
 fn table() {
     let columns = setting("RAIN_BENCH_COLUMNS", 2048);
-    println!("rows | MiB on disk | add a row | open | exact, 1 query | exact, 64 | graph, build | graph, 1 query | recall | own memory");
-    for rows in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|&rows| rows <= setting("RAIN_BENCH_ROWS", 100_000)) {
+    println!(
+        "rows | MiB on disk | add a row | open | exact, 1 query | exact, 64 | graph, build | graph, 1 query | recall | own memory"
+    );
+    for rows in
+        [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|&rows| rows <= setting("RAIN_BENCH_ROWS", 100_000))
+    {
         let source = Source::new(columns, rows.min(200_000));
         let (_keep, folder) = folder();
         let folder = folder.join(format!("gallery-{rows}"));
@@ -415,16 +433,15 @@ fn table() {
         search(&blocks, &queries, None);
         let one = median((0..16).map(|q| timed(|| search(&blocks, &queries.select(&[q]), None)).0).collect());
         let many = median((0..3).map(|_| timed(|| search(&blocks, &queries, None)).0).collect());
-        let (build, _, graph) = timed(|| {
-            Approximate::build_for(&store, Measure::Cosine, &mut |_, _| Flow::Continue).expect("a graph")
-        });
+        let (build, _, graph) =
+            timed(|| Approximate::build_for(&store, Measure::Cosine, &mut |_, _| Flow::Continue).expect("a graph"));
         let never = AtomicBool::new(false);
         let walk = |q: usize| {
             let one = queries.select(&[q]);
             let ask = Ask { queries: &one, measure: Measure::Cosine, top: 10, mask: None };
             timed(|| graph.search(&blocks, &ask, &never).expect("answers")).0
         };
-        (0..16).for_each(|q| drop(walk(q)));
+        let _warm_up: f64 = (0..16).map(walk).sum();
         let walk = median((0..64).map(walk).collect());
         println!(
             "{rows} | {:.0} | {:.0} µs | {:.1} ms | {:.2} ms | {:.1} ms | {build:.1} s | {:.2} ms | {:.3} | {:.0} MiB",

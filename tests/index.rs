@@ -82,11 +82,12 @@ fn content(gallery: &Path) -> BTreeMap<PathBuf, String> {
     let store = Store::open(gallery).expect("a gallery");
     let mut all = BTreeMap::new();
     let mut rows = Vec::new();
-    store.each(&mut |row, record| {
-        rows.push((row, record));
-        Ok(())
-    })
-    .expect("its records");
+    store
+        .each(&mut |row, record| {
+            rows.push((row, record));
+            Ok(())
+        })
+        .expect("its records");
     for (row, record) in rows {
         let vector: Vec<u32> = store.vector(row).expect("a row").iter().map(|x| x.to_bits()).collect();
         let thumbnail = store.thumbnail(row).expect("a thumbnail");
@@ -213,7 +214,8 @@ fn files_that_move_change_go_and_come_back_are_recognised() {
 fn it_searches_exactly_as_rain_search_does_and_filters() {
     let world = World::new(64);
     let (gallery, images) = (world.path("gallery"), world.people().join("bounding_box_test"));
-    let query = fs::read_dir(world.people().join("query")).expect("queries").next().expect("one").expect("an entry").path();
+    let query =
+        fs::read_dir(world.people().join("query")).expect("queries").next().expect("one").expect("an entry").path();
     let mut build = world.grow(&gallery, &images);
     build.args(["--precision", "f32"]);
     let total = number(&json(build), "embedded");

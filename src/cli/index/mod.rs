@@ -112,7 +112,8 @@ fn verify(args: &OneGallery) -> Result<()> {
     if args.json {
         print_json(&found)?;
     } else if found.problems.is_empty() {
-        let gone = if found.gone > 0 { format!(", {} of them for files that are gone", found.gone) } else { String::new() };
+        let gone =
+            if found.gone > 0 { format!(", {} of them for files that are gone", found.gone) } else { String::new() };
         print(&format!("The gallery is sound: {} rows in {} segments{gone}", found.rows, found.segments))?;
     } else {
         print(&found.problems.join("\n"))?;

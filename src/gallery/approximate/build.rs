@@ -75,7 +75,12 @@ struct Hand {
 ///
 /// # Errors
 /// [`Error::Cancelled`] where `on` says stop.
-pub fn build(codes: &Codes<'_>, rows: usize, settings: Settings, on: &mut dyn FnMut(u64, u64) -> Flow) -> Result<Graph> {
+pub fn build(
+    codes: &Codes<'_>,
+    rows: usize,
+    settings: Settings,
+    on: &mut dyn FnMut(u64, u64) -> Flow,
+) -> Result<Graph> {
     let levels: Vec<usize> = (0..rows).map(|row| level(row, settings.links)).collect();
     let lists = levels.iter().map(|&level| (0..=level).map(|_| Mutex::default()).collect()).collect();
     let entry = RwLock::new((0, levels.first().copied().unwrap_or(0)));
@@ -122,8 +127,15 @@ impl Growing {
         for level in (0..=own.min(highest)).rev() {
             let probe = &hand.probe;
             let other_than_itself = |place| place != row;
-            let found =
-                walk(&OnLevel(self, level), codes, probe, &[at], self.settings.wide, other_than_itself, &mut hand.steps);
+            let found = walk(
+                &OnLevel(self, level),
+                codes,
+                probe,
+                &[at],
+                self.settings.wide,
+                other_than_itself,
+                &mut hand.steps,
+            );
             if let Some(&(_, nearest)) = found.first() {
                 at = nearest;
             }
@@ -131,7 +143,11 @@ impl Growing {
             {
                 // Others may have found this row already, from the level above.
                 let mut list = self.list(row, level);
-                chosen.iter().for_each(|link| if !list.iter().any(|l| l.1 == link.1) { list.push(*link) });
+                chosen.iter().for_each(|link| {
+                    if !list.iter().any(|l| l.1 == link.1) {
+                        list.push(*link)
+                    }
+                });
                 self.trim(codes, &mut list, level, &mut hand.other);
             }
             for (score, neighbour) in chosen {

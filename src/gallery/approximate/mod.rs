@@ -173,7 +173,8 @@ impl Approximate {
         let rows: usize = blocks.iter().map(Block::len).sum();
         let kept = ask.mask.map_or(rows, Mask::count);
         // A short gallery, a filter that leaves little, or more wanted than a walk could find.
-        if kept < FEW.max(rows / RARE) || ask.top * 4 > kept || blocks.iter().any(|b| b.columns != ask.queries.columns) {
+        if kept < FEW.max(rows / RARE) || ask.top * 4 > kept || blocks.iter().any(|b| b.columns != ask.queries.columns)
+        {
             return exact::search(blocks, ask, stop);
         }
         let late = self.late(blocks, ask, stop)?;

@@ -27,7 +27,12 @@ fn recall(approximate: &Approximate, blocks: &[Block<'_>], ask: &Ask<'_>) -> f64
     let found = approximate.search(blocks, ask, &never()).unwrap();
     let (mut right, mut all) = (0, 0);
     for ((query, found), expected) in found.iter().enumerate().zip(&expected) {
-        assert!(found.hits.windows(2).all(|pair| key(pair[0].distance, pair[0].entry) < key(pair[1].distance, pair[1].entry)));
+        assert!(
+            found
+                .hits
+                .windows(2)
+                .all(|pair| key(pair[0].distance, pair[0].entry) < key(pair[1].distance, pair[1].entry))
+        );
         let prepared = Prepared::new(ask.queries.row(query), ask.measure);
         for hit in &found.hits {
             let (block, place) = find(blocks, hit.entry).unwrap();

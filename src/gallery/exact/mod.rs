@@ -130,10 +130,8 @@ fn batch(
     } else {
         device_pass(blocks, ask.mask, &batch, device, stop, fresh())?
     };
-    let candidates: Vec<Option<Vec<(f32, u32)>>> = tallies
-        .into_par_iter()
-        .map(|tally| if tally.overflowed { None } else { Some(tally.candidates()) })
-        .collect();
+    let candidates: Vec<Option<Vec<(f32, u32)>>> =
+        tallies.into_par_iter().map(|tally| if tally.overflowed { None } else { Some(tally.candidates()) }).collect();
     let answer = |(query, candidates): (usize, &Option<Vec<(f32, u32)>>)| match candidates {
         Some(candidates) => {
             let (hits, compared) = rescore::rescore(&batch, query, blocks, candidates, ask.top);

@@ -145,7 +145,8 @@ impl Terms {
             sizes += squares.sqrt();
             step /= 254.0;
         }
-        let length = |values: &mut dyn Iterator<Item = f64>| (values.map(|x| x * x).sum::<f64>().sqrt() * (1.0 + 1e-6)) as f32;
+        let length =
+            |values: &mut dyn Iterator<Item = f64>| (values.map(|x| x * x).sum::<f64>().sqrt() * (1.0 + 1e-6)) as f32;
         terms.sum = sum as f32;
         terms.norm = length(&mut query.iter().map(|&x| f64::from(x)));
         terms.square = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
@@ -164,7 +165,11 @@ impl Terms {
         for r in 0..N {
             let product = planes[0][r] as f32 * self.step[0] + planes[1][r] as f32 * self.step[1];
             scores[r] = product * rows.scale[r] + self.sum * rows.zero[r] + self.centre * rows.sum[r] - rows.less[r];
-            bounds[r] = self.norm * rows.error[r] + self.rest * rows.norm[r] + self.loose * rows.loose[r] + rows.fixed[r] + self.fixed;
+            bounds[r] = self.norm * rows.error[r]
+                + self.rest * rows.norm[r]
+                + self.loose * rows.loose[r]
+                + rows.fixed[r]
+                + self.fixed;
         }
         (scores, bounds)
     }

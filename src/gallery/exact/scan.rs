@@ -31,9 +31,9 @@ pub fn scan(
     };
     match mask {
         None => range.for_each(&mut row),
-        Some(mask) => mask
-            .iter_in(block.first + range.start..block.first + range.end)
-            .for_each(|at| row(at - block.first)),
+        Some(mask) => {
+            mask.iter_in(block.first + range.start..block.first + range.end).for_each(|at| row(at - block.first))
+        }
     }
     if filled > 0 {
         let last = group[filled - 1];

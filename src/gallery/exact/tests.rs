@@ -23,7 +23,9 @@ fn rows(kind: u8, count: usize, columns: usize, seed: u64) -> Matrix {
                 data.extend_from_within(from..from + columns);
             }
             1 => data.extend(centre.iter().map(|x| (x + rng.random_range(-0.1..0.1f32)).max(0.0))),
-            2 => data.extend((0..columns).map(|c| 1.0 + if c == 0 { rng.random_range(0..3) as f32 * 1e-7 } else { 0.0 })),
+            2 => {
+                data.extend((0..columns).map(|c| 1.0 + if c == 0 { rng.random_range(0..3) as f32 * 1e-7 } else { 0.0 }))
+            }
             3 => data.extend((0..columns).map(|c| if c == row % columns { 1e4 } else { rng.random_range(-1.0..1.0) })),
             _ => data.extend((0..columns).map(|_| [0.0, 0.0, 1.0, -2.0][rng.random_range(0..4)])),
         }

@@ -97,8 +97,9 @@ fn gather(block: &Block<'_>, range: Range<usize>, mask: Option<&Mask>, scratch: 
     places.clear();
     match mask {
         None => places.extend(range.clone()),
-        Some(mask) => places
-            .extend(mask.iter_in(block.first + range.start..block.first + range.end).map(|row| row - block.first)),
+        Some(mask) => {
+            places.extend(mask.iter_in(block.first + range.start..block.first + range.end).map(|row| row - block.first))
+        }
     }
     rows.resize(places.len() * block.columns, 0.0);
     if places.len() == range.len() {

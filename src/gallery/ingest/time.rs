@@ -56,12 +56,14 @@ pub fn told_by_name(path: &Path) -> Option<i64> {
             2 => [3, 5, 7, 9, 11].contains(&i) && b"-_.:T".contains(&name.as_bytes()[pair[0].0 + 1]),
             _ => false,
         });
-        let number = |range: std::ops::Range<usize>| run[range].iter().fold(0i16, |n, (_, d)| n * 10 + i16::from(d - b'0'));
+        let number =
+            |range: std::ops::Range<usize>| run[range].iter().fold(0i16, |n, (_, d)| n * 10 + i16::from(d - b'0'));
         if !(starts && ends && joined) || !(1970..2100).contains(&number(0..4)) {
             return None;
         }
         let part = |range| number(range) as i8;
-        let civil = DateTime::new(number(0..4), part(4..6), part(6..8), part(8..10), part(10..12), part(12..14), 0).ok()?;
+        let civil =
+            DateTime::new(number(0..4), part(4..6), part(6..8), part(8..10), part(10..12), part(12..14), 0).ok()?;
         Some(TimeZone::UTC.to_timestamp(civil).ok()?.as_second())
     })
 }
@@ -74,7 +76,9 @@ mod tests {
 
     #[test]
     fn times_are_read() {
-        for text in ["1769903999", "1769903999.7", "2026-01-31T23:59:59Z", "2026-01-31 23:59:59", "2026-02-01T01:59:59+02:00"] {
+        for text in
+            ["1769903999", "1769903999.7", "2026-01-31T23:59:59Z", "2026-01-31 23:59:59", "2026-02-01T01:59:59+02:00"]
+        {
             assert_eq!(parse(text), Some(EXPECTED), "{text}");
         }
         for text in ["", "yesterday", "NaN", "1e300", "31.1.2026"] {
@@ -84,10 +88,20 @@ mod tests {
 
     #[test]
     fn names_tell_a_time_or_none() {
-        for name in ["20260131_235959.jpg", "cam3_2026-01-31_23-59-59_17.png", "x20260131T235959.jpg", "20260131235959.jpg"] {
+        for name in
+            ["20260131_235959.jpg", "cam3_2026-01-31_23-59-59_17.png", "x20260131T235959.jpg", "20260131235959.jpg"]
+        {
             assert_eq!(told_by_name(Path::new(name)), Some(EXPECTED), "{name}");
         }
-        for name in ["0002_c1s1_000451_03.jpg", "20261331_235959.jpg", "120260131235959.jpg", "202601312359591.jpg", "99990131_235959.jpg", "a.jpg", ""] {
+        for name in [
+            "0002_c1s1_000451_03.jpg",
+            "20261331_235959.jpg",
+            "120260131235959.jpg",
+            "202601312359591.jpg",
+            "99990131_235959.jpg",
+            "a.jpg",
+            "",
+        ] {
             assert_eq!(told_by_name(Path::new(name)), None, "{name}");
         }
     }
@@ -95,7 +109,8 @@ mod tests {
     #[test]
     fn tables_tell_times() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("t.csv"), "Path,identity,time\na/1.jpg,3,2026-01-31 23:59:59\nb.jpg,4,\n").unwrap();
+        std::fs::write(folder.path().join("t.csv"), "Path,identity,time\na/1.jpg,3,2026-01-31 23:59:59\nb.jpg,4,\n")
+            .unwrap();
         std::fs::write(folder.path().join("other.csv"), "x,y\n1,2\n").unwrap();
         assert_eq!(told_by_tables(folder.path()), [(folder.path().join("a/1.jpg"), EXPECTED)]);
     }

@@ -115,17 +115,19 @@ pub fn export(store: &Store, path: &Path, on: &mut dyn FnMut(u64, u64) -> Flow) 
                 each_row(&mut |row| row.iter().try_for_each(|x| file.write_all(&x.to_le_bytes())))
             })
         }
-        Kind::Npy => write_atomic(&path.with_extension("csv"), |file| file.write_all(table.as_bytes())).and_then(|()| {
-            write_atomic(path, |file| {
-                let mut npy = npyz::WriteOptions::new()
-                    .default_dtype()
-                    .shape(&[rows.len() as u64, columns as u64])
-                    .writer(file as &mut BufWriter<_>)
-                    .begin_nd()?;
-                each_row(&mut |row| row.iter().try_for_each(|x| npy.push(x)))?;
-                npy.finish()
+        Kind::Npy => {
+            write_atomic(&path.with_extension("csv"), |file| file.write_all(table.as_bytes())).and_then(|()| {
+                write_atomic(path, |file| {
+                    let mut npy = npyz::WriteOptions::new()
+                        .default_dtype()
+                        .shape(&[rows.len() as u64, columns as u64])
+                        .writer(file as &mut BufWriter<_>)
+                        .begin_nd()?;
+                    each_row(&mut |row| row.iter().try_for_each(|x| npy.push(x)))?;
+                    npy.finish()
+                })
             })
-        }),
+        }
     };
     if stopped {
         return Err(Error::Cancelled);
@@ -171,7 +173,9 @@ fn read_npy(path: &Path) -> Result<Features> {
         .map_err(|e| bad(format!("this is not an npy file ({})", e.to_string().trim_end_matches('.'))))?;
     let (n, d) = match npy.shape() {
         [n, d] if *n > 0 && *d > 0 && npy.order() == npyz::Order::C => (*n as usize, *d as usize),
-        shape => return Err(bad(format!("it holds an array of shape {shape:?}, not rows of features [n, d] in C order"))),
+        shape => {
+            return Err(bad(format!("it holds an array of shape {shape:?}, not rows of features [n, d] in C order")));
+        }
     };
     let mut data: Vec<f32> = Vec::new();
     let mut take = |x: std::io::Result<f32>| -> Result<()> {

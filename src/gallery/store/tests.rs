@@ -62,7 +62,9 @@ fn what_is_committed_is_read() {
                 let got = store.vector(row).unwrap();
                 match precision {
                     Precision::F32 => assert_eq!(got, vector),
-                    Precision::F16 => assert!(got.iter().zip(&vector).all(|(a, b)| (a - b).abs() <= b.abs() / 2048.0 + 1e-7)),
+                    Precision::F16 => {
+                        assert!(got.iter().zip(&vector).all(|(a, b)| (a - b).abs() <= b.abs() / 2048.0 + 1e-7))
+                    }
                 }
                 assert_eq!(store.record(row).unwrap(), record);
                 assert_eq!(store.thumbnail(row).unwrap(), Some(thumbnail));
@@ -135,7 +137,9 @@ fn whatever_lies_behind_the_committed_rows_does_no_harm() {
     for extra in 0..70 {
         let crashed = tempfile::tempdir().unwrap();
         copy(folder.path(), crashed.path());
-        for (index, name) in ["000000.rows", "000000.codes", "000000.scales", "000001.rows", "000001.codes"].iter().enumerate() {
+        for (index, name) in
+            ["000000.rows", "000000.codes", "000000.scales", "000001.rows", "000001.codes"].iter().enumerate()
+        {
             let path = crashed.path().join(SEGMENTS).join(name);
             let mut bytes = std::fs::read(&path).unwrap_or_default();
             bytes.extend(vec![0xa5; (extra * (index + 1)) % 71]);
@@ -163,7 +167,9 @@ fn a_failed_commit_changes_nothing() {
         Change::Add { record, thumbnail, .. } => Change::Add { record, vector, thumbnail },
         other => other,
     };
-    for (vector, expected) in [(vec![0.0; 5], "5 numbers"), (vec![0.0, f32::NAN, 0.0, 0.0], "NaN"), (vec![1e5; 4], "100000")] {
+    for (vector, expected) in
+        [(vec![0.0; 5], "5 numbers"), (vec![0.0, f32::NAN, 0.0, 0.0], "NaN"), (vec![1e5; 4], "100000")]
+    {
         let message = writer.commit(&[add(4, 1), wrong(vector)]).unwrap_err().to_string();
         assert!(message.contains(expected) && message.contains("00009.jpg"), "{message}");
     }
@@ -178,7 +184,12 @@ fn damage_is_found_and_named() {
     let mut writer = Writer::create(folder.path(), &header(4, Precision::F32, 8), "m").unwrap();
     writer.commit(&(0..5).map(|i| add(4, i)).collect::<Vec<_>>()).unwrap();
     drop(writer);
-    for (name, at) in [("000000.rows", 10), ("000000.rows", HEADER_BYTES + 20), ("000000.codes", HEADER_BYTES + 64), ("000000.scales", HEADER_BYTES + 30)] {
+    for (name, at) in [
+        ("000000.rows", 10),
+        ("000000.rows", HEADER_BYTES + 20),
+        ("000000.codes", HEADER_BYTES + 64),
+        ("000000.scales", HEADER_BYTES + 30),
+    ] {
         let damaged = tempfile::tempdir().unwrap();
         copy(folder.path(), damaged.path());
         let path = damaged.path().join(SEGMENTS).join(name);
@@ -230,7 +241,10 @@ fn galleries_go_out_and_come_in() {
         let (file, again) = (folder.path().join(name), folder.path().join(format!("{name}.gallery")));
         assert_eq!(exchange::export(&store, &file, &mut |_, _| Flow::Continue).unwrap(), 8);
         let maker = (name == "out.npy").then_some(&store.header().maker);
-        assert!(maker.is_none() || exchange::import(&file, &again, None, Precision::F32, &mut |_, _| Flow::Continue).is_err());
+        assert!(
+            maker.is_none()
+                || exchange::import(&file, &again, None, Precision::F32, &mut |_, _| Flow::Continue).is_err()
+        );
         assert_eq!(exchange::import(&file, &again, maker, Precision::F32, &mut |_, _| Flow::Continue).unwrap(), 8);
         let copy = Store::open(&again).unwrap();
         for (row, &original) in kept.iter().enumerate() {
@@ -246,7 +260,10 @@ fn galleries_go_out_and_come_in() {
     assert!(table.starts_with("row,path,identity,camera,time\n0,\"/images/00000.jpg\",0,0,1700000000\n"), "{table}");
     let other = Maker { model: "ffffffffffff".into(), ..store.header().maker.clone() };
     let target = folder.path().join("other");
-    let refused = exchange::import(&folder.path().join("out.safetensors"), &target, Some(&other), Precision::F16, &mut |_, _| Flow::Continue);
+    let refused =
+        exchange::import(&folder.path().join("out.safetensors"), &target, Some(&other), Precision::F16, &mut |_, _| {
+            Flow::Continue
+        });
     assert!(refused.unwrap_err().to_string().contains("made by model 0123456789ab"));
     let stopped = exchange::export(&store, &folder.path().join("x.npy"), &mut |_, _| Flow::Stop);
     assert!(matches!(stopped, Err(Error::Cancelled)) && !folder.path().join("x.npy").exists());

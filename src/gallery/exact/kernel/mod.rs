@@ -16,8 +16,7 @@ pub const ROWS: usize = 4;
 /// # Safety
 /// The processor has the instruction set; each row holds `stride` codes, a multiple of 64; `planes` holds `planes * stride`
 /// numbers from -127 to 127, `out` holds `planes * ROWS`.
-pub type Products =
-    unsafe fn(rows: [*const u8; ROWS], codes: *const i8, planes: usize, stride: usize, out: *mut i32);
+pub type Products = unsafe fn(rows: [*const u8; ROWS], codes: *const i8, planes: usize, stride: usize, out: *mut i32);
 
 /// A kernel and when it is worth its while.
 #[derive(Debug, Clone, Copy)]
