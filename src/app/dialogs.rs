@@ -200,9 +200,7 @@ pub fn system_picker() -> Picker {
             | Target::TrainRun
             | Target::Resume
             | Target::Runs
-            | Target::Paper(_) => {
-                dialog.pick_folder().map(|p| vec![p])
-            }
+            | Target::Paper(_) => dialog.pick_folder().map(|p| vec![p]),
         }
     })
 }

@@ -3,10 +3,10 @@
 
 mod certainty;
 mod form;
-mod paper;
 pub mod history;
-mod room;
 mod map;
+mod paper;
+mod room;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -23,13 +23,13 @@ use crate::engine::event::{
 use crate::eval::paper::Order;
 use crate::train::config::RunConfig;
 
+use crate::engine::room::RoomCommand;
 pub use certainty::Sureness;
 pub use form::{Field, TrainForm};
 pub use paper::{Paper, PaperForm, PaperPath};
-use crate::engine::room::RoomCommand;
 
-pub use room::{Discarded, Overlay, Room};
 pub use map::{Making, MapState};
+pub use room::{Discarded, Overlay, Room};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.

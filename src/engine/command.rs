@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use crate::eval::paper::Order;
-use super::room::RoomCommand;
 pub use super::map::MapCommand;
+use super::room::RoomCommand;
+use crate::eval::paper::Order;
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 

@@ -7,9 +7,9 @@ use image::RgbImage;
 
 use super::certainty::{Certainty, Sweep};
 use super::command::{JobId, Measure, QueryId};
+use super::map::MapEvent;
 use super::paper::PaperEvent;
 use super::room::RoomEvent;
-use super::map::MapEvent;
 use crate::data::dataset::Broken;
 use crate::data::taken::Taken;
 use crate::model::config::ModelConfig;
