@@ -70,6 +70,7 @@ pub const PANES: &[Row] = &[
 const BAR: f32 = 30.0;
 
 /// Where the panes lie, and which of them is looked at.
+#[derive(Default)]
 pub struct Dock {
     /// The panes; `None` until the first frame tells how much room there is.
     pub tree: Option<Tree<Pane>>,
@@ -81,12 +82,6 @@ pub struct Dock {
     at: Option<Pane>,
     /// The pane that is to get the keyboard in the next frame.
     focus: Option<Pane>,
-}
-
-impl Default for Dock {
-    fn default() -> Self {
-        Self { tree: None, full: None, changed: false, at: None, focus: None }
-    }
 }
 
 impl Dock {

@@ -175,7 +175,7 @@ impl Calibration {
             let trimmed = line.trim();
             let number = trimmed.trim_end_matches(',').parse::<f64>().is_ok();
             if number || (trimmed.starts_with(']') && all.ends_with(|c: char| c.is_ascii_digit())) {
-                all.push_str(if number && trimmed.ends_with(',') { &trimmed[..] } else { trimmed });
+                all.push_str(trimmed);
             } else {
                 if !all.is_empty() {
                     all.push('\n');

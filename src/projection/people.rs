@@ -170,7 +170,7 @@ mod tests {
     use super::*;
 
     fn photo(identity: i64, image: usize, part: Part) -> Photo {
-        Photo { path: format!("{identity}_{image}.png").into(), identity, camera: 1, part }
+        Photo { path: format!("{identity}_{image}.png").into(), identity, camera: 1, part, taken: Default::default() }
     }
 
     fn people(identities: usize, images: usize) -> People {

@@ -281,7 +281,6 @@ fn size_of_pictures(rect: Rect, n: usize) -> Vec2 {
     vec2(height / 2.0, height)
 }
 
-#[expect(clippy::too_many_arguments, reason = "one call, all of it what a picture shows")]
 fn picture(
     ui: &Ui,
     cx: &mut Cx<'_>,

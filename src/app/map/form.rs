@@ -110,6 +110,7 @@ fn number<T: std::str::FromStr>(
 
 impl Form {
     /// What was typed, or why it cannot be used.
+    #[expect(clippy::result_large_err, reason = "a form is read once a frame")]
     pub fn read(&self) -> Result<(Source, Settings), Problems> {
         let mut bad = Problems::default();
         let source = match self.kind {

@@ -181,10 +181,11 @@ impl Growing {
         for level in 0..=highest {
             // Of the highest level only the entry's place matters as a beginning: it comes first.
             let mut rows: Vec<u32> = (0..levels.len() as u32).filter(|&row| levels[row as usize] >= level).collect();
-            if level == highest && level > 0 {
-                if let Some(place) = rows.iter().position(|&row| row == entry) {
-                    rows.swap(0, place);
-                }
+            if level == highest
+                && level > 0
+                && let Some(place) = rows.iter().position(|&row| row == entry)
+            {
+                rows.swap(0, place);
             }
             let mut places = vec![NONE; levels.len()];
             rows.iter().enumerate().for_each(|(place, &row)| places[row as usize] = place as u32);

@@ -160,7 +160,7 @@ impl Terms {
 
     /// Scores and bounds of rows from the products of their codes with the first plane, and with the second where there is one.
     #[inline(always)]
-    pub fn from_codes<const N: usize>(&self, rows: &RowTerms<N>, planes: [[i32; N]; 2]) -> ([f32; N], [f32; N]) {
+    pub fn of_codes<const N: usize>(&self, rows: &RowTerms<N>, planes: [[i32; N]; 2]) -> ([f32; N], [f32; N]) {
         let (mut scores, mut bounds) = ([0.0; N], [0.0; N]);
         for r in 0..N {
             let product = planes[0][r] as f32 * self.step[0] + planes[1][r] as f32 * self.step[1];
@@ -176,7 +176,7 @@ impl Terms {
 
     /// Score and bound of a row from its product with the query in 32 bits, summed in any order.
     #[inline(always)]
-    pub fn from_product(&self, scale: &Scale, product: f32, columns: usize, measure: Measure) -> (f32, f32) {
+    pub fn of_product(&self, scale: &Scale, product: f32, columns: usize, measure: Measure) -> (f32, f32) {
         let sums = (columns as f32 + 16.0) * ULP * self.norm * scale.norm;
         let rounding = Batch::rounding(columns);
         match measure {

@@ -31,10 +31,10 @@ impl Nearest {
         let key = key(distance, row);
         if self.heap.len() < self.top {
             self.heap.push((key, distance.to_bits()));
-        } else if let Some(mut furthest) = self.heap.peek_mut() {
-            if key < furthest.0 {
-                *furthest = (key, distance.to_bits());
-            }
+        } else if let Some(mut furthest) = self.heap.peek_mut()
+            && key < furthest.0
+        {
+            *furthest = (key, distance.to_bits());
         }
     }
 

@@ -66,7 +66,7 @@ fn score(
         let plane = |p: usize| -> [i32; ROWS] {
             if p < batch.planes { std::array::from_fn(|r| products[p * ROWS + r]) } else { [0; ROWS] }
         };
-        let (scores, bounds) = query.from_codes(&terms, [plane(0), plane(1)]);
+        let (scores, bounds) = query.of_codes(&terms, [plane(0), plane(1)]);
         let floor = tally.floor();
         // Where one is no number it is not ruled out.
         let out: [bool; ROWS] = std::array::from_fn(|r| scores[r] + bounds[r] < floor);

@@ -135,7 +135,7 @@ mod tests {
             for (row, &(score, bound)) in rows.iter().enumerate() {
                 let tally = &mut tallies[row % threads];
                 let (score, bound) = (f32::from(score), f32::from(bound));
-                if !(score + bound < tally.floor()) {
+                if score + bound >= tally.floor() {
                     tally.keep(row, score, bound);
                 }
                 if row % 5 == 0 {

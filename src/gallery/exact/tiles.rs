@@ -115,7 +115,7 @@ fn tell(batch: &Batch, block: &Block<'_>, places: &[usize], products: &[f32], ta
     for (&place, products) in places.iter().zip(products.chunks_exact(tallies.len().max(1))) {
         let scale = &block.scales[place];
         for ((query, tally), &product) in batch.terms.iter().zip(tallies.iter_mut()).zip(products) {
-            let (score, bound) = query.from_product(scale, product, block.columns, batch.measure);
+            let (score, bound) = query.of_product(scale, product, block.columns, batch.measure);
             if score + bound < tally.floor() {
                 continue;
             }

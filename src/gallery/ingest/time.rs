@@ -58,7 +58,7 @@ pub fn told_by_name(path: &Path) -> Option<i64> {
         });
         let number =
             |range: std::ops::Range<usize>| run[range].iter().fold(0i16, |n, (_, d)| n * 10 + i16::from(d - b'0'));
-        if !(starts && ends && joined) || !(1970..2100).contains(&number(0..4)) {
+        if !(starts && ends && joined && (1970..2100).contains(&number(0..4))) {
             return None;
         }
         let part = |range| number(range) as i8;

@@ -204,7 +204,7 @@ impl Writer {
                     "Embed it with the gallery's model",
                 ));
             }
-            if let Some(x) = vector.iter().find(|x| !(x.abs() <= most)) {
+            if let Some(x) = vector.iter().find(|x| x.is_nan() || x.abs() > most) {
                 return Err(Error::file(
                     &record.path,
                     format!("its embedding holds {x}, which this gallery cannot keep"),
