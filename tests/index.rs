@@ -241,11 +241,11 @@ fn it_searches_exactly_as_rain_search_does_and_filters() {
         assert!((distance(ours) - distance(&theirs)).abs() < 1e-5);
     }
     let nearest = candidates(&found)[0].clone();
-    let number = nearest["camera"].clone();
-    let camera = number.to_string();
+    let its = nearest["camera"].clone();
+    let camera = its.to_string();
     let only = candidates(&search(&["--camera", &camera]));
-    assert!(only.len() == 7 && only.iter().all(|c| c["camera"] == number) && only[0] == nearest);
-    assert!(candidates(&search(&["--not-camera", &camera])).iter().all(|c| c["camera"] != number));
+    assert!(only.len() == 7 && only.iter().all(|c| c["camera"] == its) && only[0] == nearest);
+    assert!(candidates(&search(&["--not-camera", &camera])).iter().all(|c| c["camera"] != its));
     let path = nearest["path"].as_str().expect("a path");
     assert!(candidates(&search(&["--exclude", path]))[0]["row"] == candidates(&found)[1]["row"]);
     assert_eq!(number(&search(&["--after", "2020-01-01T00:00:00Z"]), "searched"), 0);
