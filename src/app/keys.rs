@@ -3,8 +3,9 @@
 use egui::{Key, KeyboardShortcut, Modifiers};
 
 use super::shell::{Page, Wish};
-use super::state::{Action, Move};
+use super::state::{Action, CaseAction, Move};
 use super::target::Target;
+use crate::case::Judgement;
 
 /// A command that has keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,24 @@ pub enum Command {
     RemoveQuery,
     /// Undo the removal.
     Undo,
+    /// The candidate is the same person.
+    Same,
+    /// The candidate is a different person.
+    Different,
+    /// It cannot be told.
+    Unsure,
+    /// Set or take away a bookmark.
+    Bookmark,
+    /// Do again what was undone.
+    Redo,
+    /// Make a case.
+    NewCase,
+    /// Open a case.
+    OpenCase,
+    /// Write reports.
+    Export,
+    /// Show the audit log.
+    History,
     /// Enlarge the comparison.
     Enlarge,
     /// Show queries, candidates and comparison.
@@ -41,6 +60,16 @@ pub enum Command {
     Theme,
     /// The sheet of keys.
     Keys,
+}
+
+impl Command {
+    /// Whether it says something about the candidate: such keys mean the same wherever a candidate is seen.
+    pub fn decides(self) -> bool {
+        matches!(
+            self,
+            Command::Same | Command::Different | Command::Unsure | Command::Bookmark | Command::Undo | Command::Redo
+        )
+    }
 }
 
 /// One row of the table.
@@ -64,12 +93,19 @@ const fn control(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
+const fn control_shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), key)
+}
+
 const fn row(command: Command, label: &'static str, keys: &'static str, shortcuts: &'static [KeyboardShortcut]) -> Row {
     Row { command, label, keys, shortcuts }
 }
 
 /// Every command with its keys, in the order of the sheet.
 pub const TABLE: &[Row] = &[
+    row(Command::NewCase, "New case", "Ctrl+N", &[control(Key::N)]),
+    // Before Ctrl+O, which would take its key.
+    row(Command::OpenCase, "Open case", "Ctrl+Shift+O", &[control_shift(Key::O)]),
     row(Command::OpenQueries, "Open queries", "Ctrl+O", &[control(Key::O)]),
     row(Command::OpenGallery, "Open gallery", "Ctrl+G", &[control(Key::G)]),
     row(Command::OpenModel, "Open model", "Ctrl+M", &[control(Key::M)]),
@@ -79,9 +115,17 @@ pub const TABLE: &[Row] = &[
     row(Command::NextCandidate, "Next candidate", "→", &[plain(Key::ArrowRight)]),
     row(Command::FirstCandidate, "First candidate", "Home", &[plain(Key::Home)]),
     row(Command::LastCandidate, "Last candidate", "End", &[plain(Key::End)]),
+    row(Command::Same, "Same person", "S", &[plain(Key::S)]),
+    row(Command::Different, "Different person", "D", &[plain(Key::D)]),
+    row(Command::Unsure, "Unsure", "U", &[plain(Key::U)]),
+    row(Command::Bookmark, "Bookmark", "B", &[plain(Key::B)]),
     row(Command::Enlarge, "Enlarge the comparison", "E", &[plain(Key::E)]),
     row(Command::RemoveQuery, "Remove the query", "Delete", &[plain(Key::Delete)]),
-    row(Command::Undo, "Bring the removed query back", "Ctrl+Z", &[control(Key::Z)]),
+    // Before Ctrl+Z, which would take its key.
+    row(Command::Redo, "Do it again", "Ctrl+Shift+Z or Ctrl+Y", &[control_shift(Key::Z), control(Key::Y)]),
+    row(Command::Undo, "Undo", "Ctrl+Z", &[control(Key::Z)]),
+    row(Command::History, "History of the case", "Ctrl+H", &[control(Key::H)]),
+    row(Command::Export, "Export report", "Ctrl+E", &[control(Key::E)]),
     row(Command::Investigate, "Investigate", "Ctrl+1", &[control(Key::Num1)]),
     row(Command::Train, "Train", "Ctrl+2 or Ctrl+T", &[control(Key::Num2), control(Key::T)]),
     row(Command::Theme, "Light or dark", "Ctrl+L", &[control(Key::L)]),
@@ -142,6 +186,15 @@ pub fn wish(command: Command, selected: Option<crate::engine::command::QueryId>)
         Command::LastCandidate => Action::MoveCandidate(Move::Last).into(),
         Command::RemoveQuery => Action::RemoveQuery(selected?).into(),
         Command::Undo => Action::UndoRemove.into(),
+        Command::Same => CaseAction::Judge(Judgement::Same).into(),
+        Command::Different => CaseAction::Judge(Judgement::Different).into(),
+        Command::Unsure => CaseAction::Judge(Judgement::Unsure).into(),
+        Command::Bookmark => CaseAction::Bookmark.into(),
+        Command::Redo => CaseAction::Redo.into(),
+        Command::NewCase => Wish::Ask(Target::NewCase),
+        Command::OpenCase => Wish::Ask(Target::OpenCase),
+        Command::Export => Wish::Export,
+        Command::History => Wish::History,
         Command::Enlarge => Wish::Enlarge,
         Command::Investigate => Wish::Show(Page::Investigate),
         Command::Train => Wish::Show(Page::Train),

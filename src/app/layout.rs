@@ -2,9 +2,9 @@
 
 use egui::{Align, CentralPanel, Context, Frame, Id, Layout, Margin, Panel, ScrollArea, Ui, vec2};
 use egui_material_icons::icons::{
-    ICON_CLOSE, ICON_CLOSE_FULLSCREEN, ICON_DARK_MODE, ICON_FOLDER_OPEN, ICON_HELP, ICON_HISTORY, ICON_IMAGE_SEARCH,
-    ICON_KEYBOARD, ICON_LIGHT_MODE, ICON_MEMORY, ICON_MODEL_TRAINING, ICON_OPEN_IN_FULL, ICON_PERSON_SEARCH,
-    ICON_PHOTO_LIBRARY, ICON_SHOW_CHART, ICON_UNDO,
+    ICON_CLOSE, ICON_CLOSE_FULLSCREEN, ICON_DARK_MODE, ICON_FACT_CHECK, ICON_FOLDER_OPEN, ICON_HELP, ICON_HISTORY,
+    ICON_IMAGE_SEARCH, ICON_KEYBOARD, ICON_LIGHT_MODE, ICON_MEMORY, ICON_MODEL_TRAINING, ICON_OPEN_IN_FULL,
+    ICON_PERSON_SEARCH, ICON_PHOTO_LIBRARY, ICON_SHOW_CHART, ICON_UNDO,
 };
 
 use super::keys;
@@ -13,7 +13,7 @@ use super::state::{Action, file_name};
 use super::target::Target;
 use super::theme::{GAP, SMALL, icon, medium, palette, semibold, small};
 use super::widgets::{header, icon_button, pane, plain_button, sheet, text_button};
-use super::{compare, jobs, matches, notices, queries, training};
+use super::{compare, history, jobs, matches, notices, queries, training, welcome};
 
 /// The bar at the top, and the notices below it.
 pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -27,6 +27,7 @@ pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.add_space(10.0);
             pages(ui, cx);
             ui.separator();
+            welcome::menu(ui, cx);
             for (sign, text, target, command) in [
                 (ICON_IMAGE_SEARCH, "Open queries…", Target::Queries, keys::Command::OpenQueries),
                 (ICON_PHOTO_LIBRARY, "Open gallery…", Target::Gallery, keys::Command::OpenGallery),
@@ -95,7 +96,7 @@ pub fn status_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if ui.available_width() > 1100.0 {
-                    let hints = "↑↓ query    ←→ candidate    E enlarge    Del remove    F1 keys    Ctrl +/− zoom";
+                    let hints = "↑↓ query    ←→ candidate    S same    D different    U unsure    E enlarge    Del remove    F1 keys    Ctrl +/− zoom";
                     ui.label(small(hints).color(p.weak));
                     ui.label(icon(ICON_KEYBOARD, 15.0).color(p.weak));
                 }
@@ -139,6 +140,9 @@ pub fn page(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 /// The panes: queries, matches above training, comparison.
 fn investigate(ui: &mut Ui, cx: &mut Cx<'_>) {
+    if welcome::wanted(cx) {
+        return welcome::ui(ui, cx);
+    }
     let gap = GAP as i8;
     let width = ui.available_width();
     let around = |left, right, top, bottom| {
@@ -195,6 +199,7 @@ fn lower(ui: &mut Ui, cx: &mut Cx<'_>) {
                 "Training",
             ),
             (Tab::Jobs, ICON_HISTORY, jobs_title.as_str()),
+            (Tab::History, ICON_FACT_CHECK, "History"),
         ] {
             let on = cx.view.tab == tab;
             let colour = if on { p.strong } else { p.weak };
@@ -221,6 +226,7 @@ fn lower(ui: &mut Ui, cx: &mut Cx<'_>) {
     match cx.view.tab {
         Tab::Training => training::ui(ui, cx),
         Tab::Jobs => jobs::ui(ui, cx),
+        Tab::History => history::ui(ui, cx),
     }
 }
 

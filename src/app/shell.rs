@@ -9,12 +9,13 @@ use super::curves::Curves;
 use super::dialogs::{Answer, PathSheet, Picker};
 use super::keys;
 use super::layout::{drop_hint, keys_sheet, page, status_bar, top_bar};
-use super::state::{Action, Settings, TrainForm, ViewState};
+use super::state::{Action, CaseAction, Settings, TrainForm, ViewState};
 use super::target::Target;
 use super::theme::palette;
 use super::thumbs::Thumbs;
-use super::{compare, training};
-use crate::engine::command::Command;
+use super::verdicts::{self, CasePanels};
+use super::{Demo, compare, export, training};
+use crate::engine::command::{CaseCommand, Command};
 use crate::engine::event::Event;
 
 /// Events taken in a frame: a chatty engine must not eat the frame.
@@ -33,12 +34,24 @@ pub enum Wish {
     Ask(Target),
     /// Enlarge the comparison, or close it.
     Enlarge,
+    /// Open the demo case.
+    Demo,
+    /// Ask what reports to write.
+    Export,
+    /// Show the history of the case.
+    History,
     /// Show a page.
     Show(Page),
     /// Light or dark.
     ToggleTheme,
     /// Show or hide the sheet of keys.
     ToggleKeys,
+}
+
+impl From<CaseAction> for Wish {
+    fn from(action: CaseAction) -> Self {
+        Wish::Do(Action::Case(action))
+    }
 }
 
 impl From<Action> for Wish {
@@ -65,6 +78,8 @@ pub enum Tab {
     Training,
     /// Jobs.
     Jobs,
+    /// The history of the case.
+    History,
 }
 
 /// What belongs to the window alone and is gone when it closes.
@@ -88,6 +103,8 @@ pub struct View {
     pub tab: Tab,
     /// Whether the lower pane takes the place of the matches.
     pub lower_full: bool,
+    /// The case's panels.
+    pub case: CasePanels,
     keys: bool,
     large: bool,
     sheet: Option<PathSheet>,
@@ -117,6 +134,7 @@ pub struct App {
     events: Receiver<Event>,
     send: Box<dyn Fn(Command)>,
     picker: Option<Picker>,
+    demo: Option<Demo>,
     reveal: bool,
 }
 
@@ -130,6 +148,7 @@ impl App {
             events,
             send,
             picker,
+            demo: None,
             reveal: false,
         }
     }
@@ -137,6 +156,24 @@ impl App {
     /// The same with the choices of last time.
     pub fn with_settings(mut self, settings: Settings) -> Self {
         self.state.settings = settings;
+        (self.send)(Command::Case(CaseCommand::Reviewer { name: self.state.who() }));
+        self
+    }
+
+    /// The same with a demo to offer.
+    pub fn with_demo(mut self, demo: Option<Demo>) -> Self {
+        self.demo = demo;
+        self
+    }
+
+    /// The same, opening a case, or the demo at once.
+    pub fn started(self, case: Option<PathBuf>, demo: bool) -> Self {
+        let command = match (case, &self.demo) {
+            (Some(path), _) => CaseCommand::Open { path },
+            (None, Some(files)) if demo => CaseCommand::Demo(Box::new(files.clone())),
+            _ => return self,
+        };
+        (self.send)(Command::Case(command));
         self
     }
 
@@ -168,8 +205,10 @@ impl App {
         }
         let folder = |p: &PathBuf| p.is_dir();
         let weights = |p: &PathBuf| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
+        let case = |p: &PathBuf| p.extension().is_some_and(|e| e.eq_ignore_ascii_case(crate::case::EXTENSION));
         let wish = match paths.as_slice() {
             [one] if weights(one) => Action::OpenModel(one.clone()),
+            [one] if case(one) => Action::Case(CaseAction::Open(one.clone())),
             [one] if self.state.gallery.is_none() && folder(one) => Action::OpenGallery(one.clone()),
             _ => Action::AddQueries(paths),
         };
@@ -188,6 +227,8 @@ impl App {
             Target::TrainData => self.view.form.data = typed,
             Target::TrainWeights => self.view.form.weights = typed,
             Target::TrainRun => self.view.form.run = typed,
+            Target::NewCase => self.fulfil(CaseAction::New(first).into(), ctx),
+            Target::OpenCase => self.fulfil(CaseAction::Open(first).into(), ctx),
             Target::Resume => {
                 self.view.new_run = false;
                 self.fulfil(training::resume(first), ctx);
@@ -204,6 +245,17 @@ impl App {
             }
             Wish::Ask(target) => self.view.sheet = Some(PathSheet::open(target, self.picker.as_ref(), ctx)),
             Wish::Enlarge => self.view.large = !self.view.large && self.state.query().is_some(),
+            Wish::Demo => match &self.demo {
+                Some(demo) => (self.send)(Command::Case(CaseCommand::Demo(Box::new(demo.clone())))),
+                None => self.state.no_demo(),
+            },
+            Wish::Export => match export::ExportSheet::open(&self.state) {
+                Some(sheet) => self.view.case.export = Some(sheet),
+                None => self.fulfil(CaseAction::Undo.into(), ctx), // says that no case is open
+            },
+            Wish::History => {
+                (self.view.page, self.view.tab) = (Page::Investigate, Tab::History);
+            }
             Wish::Show(page) => {
                 self.view.page = page;
                 self.view.focus_form = page == Page::Train;
@@ -217,7 +269,7 @@ impl App {
 
     fn take_keys(&mut self, ctx: &Context) {
         self.reveal = false;
-        if self.view.sheet.is_some() || ctx.text_edit_focused() {
+        if self.view.sheet.is_some() || self.view.case.sheet_open() || ctx.text_edit_focused() {
             return;
         }
         let focused = ctx.memory(|m| m.focused());
@@ -235,7 +287,7 @@ impl App {
             );
             let allowed = match (self.view.keys, self.view.large) {
                 (true, _) => command == keys::Command::Keys,
-                (false, true) => moves || command == keys::Command::Enlarge,
+                (false, true) => moves || command.decides() || command == keys::Command::Enlarge,
                 (false, false) => true,
             };
             if let (true, Some(wish)) = (allowed, keys::wish(command, self.state.selected)) {
@@ -275,6 +327,7 @@ impl App {
         if cx.view.keys && keys_sheet(ui.ctx()) {
             cx.view.keys = false;
         }
+        verdicts::sheets(ui, &mut cx);
         drop_hint(ui.ctx());
         let ctx = ui.ctx().clone();
         for wish in wishes {

@@ -1,6 +1,7 @@
 //! What the window knows: the engine's [`Event`]s folded into plain data, and the user's [`Action`]s turned into
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
+mod case;
 mod form;
 mod run;
 
@@ -16,6 +17,7 @@ use crate::engine::event::{
 };
 use crate::train::config::RunConfig;
 
+pub use case::{CaseAction, CaseSettings, CaseView, OpenCase, with_ending};
 pub use form::{Field, TrainForm};
 pub use run::{Phase, Run};
 
@@ -67,6 +69,8 @@ pub enum Action {
     Cancel(JobId),
     /// Close a notice.
     Dismiss(u64),
+    /// Something with the case.
+    Case(CaseAction),
 }
 
 /// A step along a list.
@@ -181,6 +185,8 @@ pub struct ViewState {
     pub settings: Settings,
     /// Jobs, newest first.
     pub jobs: Vec<Job>,
+    /// The case, if one is open.
+    pub case: CaseView,
     /// The training run, if any.
     pub run: Run,
     /// Cards at the top, newest first.
@@ -212,11 +218,13 @@ pub struct Settings {
     pub ground_truth: bool,
     /// Width of a candidate's card in points.
     pub card: f32,
+    /// The reviewer, and the cases opened last.
+    pub case: CaseSettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { top: 10, measure: Measure::Cosine, ground_truth: true, card: 104.0 }
+        Self { top: 10, measure: Measure::Cosine, ground_truth: true, card: 104.0, case: CaseSettings::default() }
     }
 }
 
@@ -289,6 +297,7 @@ impl ViewState {
                     self.run.apply(event);
                 }
             }
+            Event::Case(event) => self.case_event(event),
             Event::Failed { what, message } => {
                 self.run.refused();
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
@@ -300,6 +309,7 @@ impl ViewState {
                 self.notify(Gravity::Error, what, message, Vec::new());
             }
         }
+        self.see(send);
     }
 
     /// Does what the user asked; `send` takes what is to be asked of the engine.
@@ -324,6 +334,7 @@ impl ViewState {
                 }
             }
             Action::RemoveQuery(query) => self.remove(query, send),
+            Action::UndoRemove if self.case.is_open() => self.undo_in_case(send),
             Action::UndoRemove => {
                 if let Some(removed) = self.removed.pop() {
                     send.push(Command::AddQueries { paths: vec![removed.path.clone()] });
@@ -360,7 +371,9 @@ impl ViewState {
                 send.push(Command::Cancel { job });
             }
             Action::Dismiss(id) => self.notices.retain(|n| n.id != id),
+            Action::Case(action) => self.case_act(action, send),
         }
+        self.see(send);
     }
 
     /// Adds a card at the top.

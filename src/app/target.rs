@@ -17,6 +17,10 @@ pub enum Target {
     TrainRun,
     /// A run to go on with.
     Resume,
+    /// A case to make.
+    NewCase,
+    /// A case to open.
+    OpenCase,
 }
 
 impl Target {
@@ -30,6 +34,8 @@ impl Target {
             Target::TrainWeights => "Choose initial weights",
             Target::TrainRun => "Choose a run folder",
             Target::Resume => "Resume a run",
+            Target::NewCase => "New case",
+            Target::OpenCase => "Open case",
         }
     }
 
@@ -43,6 +49,8 @@ impl Target {
             Target::TrainWeights => "ResNet weights with torchvision names (.safetensors or .pth)",
             Target::TrainRun => "A folder that does not exist yet; it will hold checkpoints and history",
             Target::Resume => "The folder of a run that was stopped",
+            Target::NewCase => "A file that does not exist yet; verdicts, notes and their history go into it",
+            Target::OpenCase => "A case that Rain made (.raincase)",
         }
     }
 
@@ -55,13 +63,15 @@ impl Target {
             Target::TrainData => "/home/me/Market-1501",
             Target::TrainWeights => "/home/me/resnet50.pth",
             Target::TrainRun | Target::Resume => "/home/me/runs/first",
+            Target::NewCase | Target::OpenCase => "/home/me/cases/first.raincase",
         }
     }
 
     /// The button.
     pub fn verb(self) -> &'static str {
         match self {
-            Target::Model | Target::Gallery | Target::Queries => "Open",
+            Target::Model | Target::Gallery | Target::Queries | Target::OpenCase => "Open",
+            Target::NewCase => "Make",
             Target::TrainData | Target::TrainWeights | Target::TrainRun => "Choose",
             Target::Resume => "Resume",
         }
@@ -69,6 +79,6 @@ impl Target {
 
     /// Whether the path may name something that is yet to be made.
     pub fn is_new_folder(self) -> bool {
-        self == Target::TrainRun
+        matches!(self, Target::TrainRun | Target::NewCase)
     }
 }

@@ -51,9 +51,16 @@ const NORMALISED: [[f32; 256]; 3] = {
 /// [`Error::Io`] where the file cannot be read; [`Error::File`] where it is not an image, ends early, has a side under
 /// [`SMALLEST_SIDE`] or more than [`MOST_PIXELS`] pixels.
 pub fn load(path: &Path) -> Result<RgbImage> {
-    let bytes = read(path)?;
+    decode(path, &read(path)?)
+}
+
+/// [`load`] for a file whose bytes are at hand; `path` names it in errors.
+///
+/// # Errors
+/// As [`load`], where the bytes are not an image.
+pub fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     shielded(path, || {
-        let (_, mut decoder) = open(path, &bytes)?;
+        let (_, mut decoder) = open(path, bytes)?;
         let orientation = decoder.orientation().map_err(|e| undecodable(path, &e))?;
         let mut image = DynamicImage::from_decoder(decoder).map_err(|e| undecodable(path, &e))?;
         image.apply_orientation(orientation);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+pub use super::case::CaseCommand;
+use super::case::Restore;
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
@@ -66,6 +68,10 @@ pub enum Command {
         /// Go on where the folder's newest checkpoint stands.
         resume: bool,
     },
+    /// Something with the case; served by a thread of its own, so it is on the disk at once also while a run trains.
+    Case(CaseCommand),
+    /// Put a case's queries, model and gallery on the desk; the case's thread asks for it.
+    Restore(Box<Restore>),
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

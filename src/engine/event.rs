@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+pub use super::case::CaseEvent;
 use super::command::{JobId, Measure, QueryId};
 use crate::data::dataset::Broken;
 use crate::model::config::ModelConfig;
@@ -189,6 +190,8 @@ pub enum Event {
         /// What.
         event: TrainEvent,
     },
+    /// Something about the case.
+    Case(CaseEvent),
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
         /// What was asked, in words: "Open model".

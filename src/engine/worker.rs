@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use candle_core::Device;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::case::{Cases, Restore};
 use super::command::{Command, JobId};
 use super::desk::{Desk, Model};
 use super::event::{Event, JobEnd, JobKind};
@@ -36,6 +37,7 @@ pub struct Engine {
     outbox: Outbox,
     jobs: Jobs,
     thumbnails: Option<Thumbnails>,
+    cases: Cases,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -52,7 +54,8 @@ impl Engine {
         let jobs = Jobs::default();
         let thumbnails = Thumbnails::start(outbox.clone())?;
         let (opened, open) = bounded::<Result<()>>(1);
-        let (theirs, their_jobs) = (outbox.clone(), jobs.clone());
+        let cases = Cases::start(outbox.clone(), commands.clone())?;
+        let (theirs, their_jobs) = (outbox.tapped(cases.tap()), jobs.clone());
         let body = move || {
             let device = match device.open() {
                 Ok(device) => device,
@@ -67,7 +70,7 @@ impl Engine {
         let thread = std::thread::Builder::new().name("engine".into()).stack_size(STACK).spawn(body).map_err(|e| {
             Error::input(format!("The engine's thread could not start ({e})"), "Close other programs and start again")
         })?;
-        let engine = Self { commands, events, outbox, jobs, thumbnails: Some(thumbnails), thread: Some(thread) };
+        let engine = Self { commands, events, outbox, jobs, thumbnails: Some(thumbnails), cases, thread: Some(thread) };
         match open.recv() {
             Ok(answer) => answer.map(|()| engine),
             Err(_) => Err(Error::input("The device could not be opened", "Try `--device cpu`")),
@@ -78,6 +81,7 @@ impl Engine {
     pub fn send(&self, command: Command) {
         match command {
             Command::Cancel { job } => self.jobs.cancel(job),
+            Command::Case(command) => self.cases.ask(command),
             Command::Thumbnail { path, max_side } => {
                 if let Some(thumbnails) = &self.thumbnails {
                     thumbnails.ask(path, max_side);
@@ -188,8 +192,9 @@ impl Worker {
                 Ok(())
             }
             Command::Train { config, run, resume } => self.train(*config, &run, resume),
+            Command::Restore(restore) => self.restore(*restore),
             // These never come this far: `Engine::send` sees to them.
-            Command::Thumbnail { .. } | Command::Cancel { .. } | Command::Shutdown => Ok(()),
+            Command::Case(_) | Command::Thumbnail { .. } | Command::Cancel { .. } | Command::Shutdown => Ok(()),
         }
     }
 
@@ -252,6 +257,30 @@ impl Worker {
         Ok(())
     }
 
+    /// Puts a case on the desk: its queries first, which are there in a moment, then its gallery.
+    fn restore(&mut self, restore: Restore) -> Result<()> {
+        if restore.drop_gallery {
+            self.desk.gallery = None;
+        }
+        let model = restore.model.as_deref().map_or(Ok(()), |path| self.open_model(path));
+        if !restore.queries.is_empty() {
+            let total = restore.queries.len() as u64;
+            self.job(JobKind::Queries, restore.title, |worker, ticket| {
+                for (number, batch) in restore.queries.chunks(BATCH).enumerate() {
+                    if ticket.progress((number * BATCH) as u64, total, "images") == Flow::Stop {
+                        return Err(Error::Cancelled);
+                    }
+                    for info in worker.desk.restore(batch, &worker.device)? {
+                        worker.outbox.result(Event::QueryAdded(info));
+                    }
+                }
+                Ok(())
+            });
+        }
+        let gallery = restore.gallery.filter(|_| self.desk.model.is_some());
+        model.and(gallery.as_deref().map_or(Ok(()), |path| self.open_gallery(path)))
+    }
+
     fn train(&mut self, config: RunConfig, run: &Path, resume: bool) -> Result<()> {
         if self.training {
             return Err(Error::input("A run is training already", "Stop it first, or wait for its end"));
@@ -297,6 +326,8 @@ fn what(command: &Command) -> &'static str {
         Command::Thumbnail { .. } => "Show image",
         Command::Train { .. } => "Train",
         Command::Cancel { .. } => "Stop",
+        Command::Case(_) => "Case",
+        Command::Restore(_) => "Open case",
         Command::Shutdown => "Close",
     }
 }
