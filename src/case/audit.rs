@@ -126,7 +126,10 @@ fn structure(db: &Connection, audit: &mut Audit) -> rusqlite::Result<()> {
 }
 
 fn schema(db: &Connection) -> rusqlite::Result<BTreeSet<(String, Option<String>)>> {
-    let mut statement = db.prepare("SELECT type || ' ' || name || ' ' || tbl_name, sql FROM sqlite_schema")?;
+    let mut statement = db.prepare(
+        "SELECT type || ' ' || name || ' ' || tbl_name || ' ' || typeof(type) || typeof(name) || typeof(tbl_name), sql
+         FROM sqlite_schema",
+    )?;
     statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
