@@ -36,35 +36,42 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                     .color(p.weak),
             );
             ui.add_space(14.0);
-            ui.set_max_width(560.0_f32.min(ui.available_width()));
-            let demo = choice(
-                ui,
-                ICON_PLAY_CIRCLE,
-                "Open the demo case",
-                "Rendered people, a small model, thirty blurred queries",
-                true,
-            );
-            if demo {
-                cx.wishes.push(Wish::Demo);
-            }
-            if choice(ui, ICON_NOTE_ADD, "New case…", keys::of(keys::Command::NewCase).keys, false) {
-                cx.wishes.push(Wish::Ask(Target::NewCase));
-            }
-            if choice(ui, ICON_FOLDER_OPEN, "Open case…", keys::of(keys::Command::OpenCase).keys, false) {
-                cx.wishes.push(Wish::Ask(Target::OpenCase));
-            }
-            recent(ui, cx);
-            ui.add_space(10.0);
-            ui.horizontal(|ui| {
-                ui.label(small("Or begin without one").color(p.weak));
-                if text_button(ui, "Work without a case").clicked() {
-                    cx.view.case.past_welcome = true;
-                }
-                if text_button(ui, "Train a model").clicked() {
-                    cx.wishes.push(Wish::Show(Page::Train));
-                }
+        });
+        let room = ui.available_width();
+        let width = 560.0_f32.min(room - 16.0);
+        ui.horizontal_top(|ui| {
+            ui.add_space((room - width) / 2.0);
+            ui.vertical(|ui| {
+                ui.set_width(width);
+                ways(ui, cx);
             });
         });
+    });
+}
+
+/// The ways to begin.
+fn ways(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let p = palette(ui.visuals());
+    let about = "Rendered people, a small model, thirty blurred queries";
+    if choice(ui, ICON_PLAY_CIRCLE, "Open the demo case", about, true) {
+        cx.wishes.push(Wish::Demo);
+    }
+    if choice(ui, ICON_NOTE_ADD, "New case…", keys::of(keys::Command::NewCase).keys, false) {
+        cx.wishes.push(Wish::Ask(Target::NewCase));
+    }
+    if choice(ui, ICON_FOLDER_OPEN, "Open case…", keys::of(keys::Command::OpenCase).keys, false) {
+        cx.wishes.push(Wish::Ask(Target::OpenCase));
+    }
+    recent(ui, cx);
+    ui.add_space(10.0);
+    ui.horizontal(|ui| {
+        ui.label(small("Or begin without one").color(p.weak));
+        if text_button(ui, "Work without a case").clicked() {
+            cx.view.case.past_welcome = true;
+        }
+        if text_button(ui, "Train a model").clicked() {
+            cx.wishes.push(Wish::Show(Page::Train));
+        }
     });
 }
 
