@@ -25,7 +25,7 @@ const QUERY: &str = "gallery/0002_c2s1_000004_00.png";
 /// A folder with a tiny model and a gallery of six crops.
 fn world() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
-    let config = ModelConfig { height: 32, width: 16, base_width: 4, depth: 18, ..ModelConfig::default() };
+    let config = ModelConfig { height: 64, width: 32, base_width: 4, depth: 18, ..ModelConfig::default() };
     let card = serde_json::json!({ "data": "six crops" });
     Rain::new(config, 3, &Device::Cpu).unwrap().save(&folder.path().join("a.safetensors"), &card).unwrap();
     let gallery = folder.path().join("gallery");
