@@ -175,6 +175,7 @@ fn a_missing_gallery_leaves_the_case_readable() {
     }
     std::fs::rename(folder.path().join("gallery"), folder.path().join("unplugged")).unwrap();
     let engine = engine();
+    case(&engine, CaseCommand::Reviewer { name: "Ada".into() });
     case(&engine, CaseCommand::Open { path: folder.path().join("a.raincase") });
     let again = opened(&engine);
     assert!(again.missing.len() == 1 && again.missing[0].contains("connect its disk"), "{:?}", again.missing);
