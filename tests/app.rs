@@ -160,7 +160,7 @@ fn no_widget_is_without_a_name() {
     let mut window = Window::full();
     window.tell(fake::answer(&Command::Train { config: Box::default(), run: "runs/x".into(), resume: false }));
     window.tell([fake::validation(2), fake::samples(3)]);
-    assert!(window.has_part("Validation rank-1: mean"));
+    assert!(window.has_part("Validation: rank-1"));
     assert!(window.has_part("Samples at step 3"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
 }
@@ -182,7 +182,8 @@ fn another_top_k_asks_for_a_longer_ranking() {
     window.click("Top 20");
     let sent = window.take();
     assert!(sent.iter().any(|c| matches!(c, Command::Search { query: QueryId(0), top: 20, .. })), "{sent:?}");
-    assert!(window.has_part("Rank 20, cosine distance"));
+    let ranks: Vec<usize> = window.harness.state().state.candidates().iter().map(|c| c.rank).collect();
+    assert_eq!(ranks, (1..=20).collect::<Vec<_>>());
 }
 
 #[test]
@@ -318,7 +319,8 @@ fn training_starts_with_what_was_typed_and_stops() {
     window.fill_field("Persons in a batch (P)", "6");
     window.click("Start training");
     let sent = window.take();
-    let Some(Command::Train { config, run, resume: false }) = sent.first() else { panic!("{sent:?}") };
+    let started = sent.iter().find(|c| matches!(c, Command::Train { .. }));
+    let Some(Command::Train { config, run, resume: false }) = started else { panic!("{sent:?}") };
     assert_eq!((config.schedule.epochs, config.optim.lr, config.data.identities), (12.0, 0.002, 6));
     assert_eq!((config.data.root.as_path(), run.as_path()), (folder.path(), folder.path().join("run").as_path()));
 
@@ -329,7 +331,7 @@ fn training_starts_with_what_was_typed_and_stops() {
     assert!(window.has("Stopped"));
     window.click("Resume");
     let sent = window.take();
-    assert!(matches!(sent.first(), Some(Command::Train { resume: true, .. })), "{sent:?}");
+    assert!(sent.iter().any(|c| matches!(c, Command::Train { resume: true, .. })), "{sent:?}");
 }
 
 #[test]
@@ -349,7 +351,7 @@ fn a_run_starts_by_keyboard_alone() {
     window.fill_field("Run folder", &folder.path().join("run").display().to_string());
     window.key(Modifiers::NONE, Key::Enter);
     let sent = window.take();
-    assert!(matches!(sent.first(), Some(Command::Train { resume: false, .. })), "{sent:?}");
+    assert!(sent.iter().any(|c| matches!(c, Command::Train { resume: false, .. })), "{sent:?}");
 }
 
 #[test]
@@ -390,6 +392,21 @@ fn an_error_is_shown_until_it_is_dismissed() {
 }
 
 #[test]
+fn all_errors_stand_in_one_place() {
+    let mut window = Window::full();
+    let failed =
+        |n: usize| Event::Failed { what: format!("Open {n}"), message: format!("/{n}: gone. Look elsewhere.") };
+    window.tell((0..5).map(failed));
+    assert!(!window.has("Open 0 failed"), "the newest cards stand at the top, the others wait");
+    window.click("Show all errors and notes");
+    assert!(window.has("Open 0 failed") && window.has("/0: gone. Look elsewhere.") && window.has("Copy all"));
+    window.click("Dismiss all");
+    assert!(window.has("Nothing went wrong"));
+    window.key(Modifiers::NONE, Key::Escape);
+    assert!(!window.has("Nothing went wrong"));
+}
+
+#[test]
 fn skipped_files_are_listed_with_their_reasons() {
     let mut window = Window::full();
     let broken = Broken { path: "/crops/a.jpg".into(), reason: "not an image".into() };
@@ -401,10 +418,15 @@ fn skipped_files_are_listed_with_their_reasons() {
 #[test]
 fn theme_and_keys_can_be_toggled() {
     let mut window = Window::full();
-    window.click("Light theme");
+    let ground = |w: &Window| w.harness.ctx.global_style().visuals.panel_fill;
+    window.click("Theme (Ctrl+L)");
+    window.click("Light");
     assert_eq!(window.harness.ctx.theme(), egui::Theme::Light);
     window.key(Modifiers::COMMAND, Key::L);
-    assert_eq!(window.harness.ctx.theme(), egui::Theme::Dark);
+    assert_eq!((window.harness.ctx.theme(), ground(&window)), (egui::Theme::Dark, egui::Color32::BLACK));
+    assert!(window.has("Theme: high contrast"), "a toast says it");
+    window.key(Modifiers::COMMAND, Key::L);
+    assert_ne!(ground(&window), egui::Color32::BLACK);
     window.key(Modifiers::NONE, Key::F1);
     assert!(window.has("Do it again"));
     // Under the sheet the keys of the window rest.
@@ -412,6 +434,162 @@ fn theme_and_keys_can_be_toggled() {
     assert_eq!(window.harness.state().state.selected, Some(QueryId(0)));
     window.key(Modifiers::NONE, Key::Escape);
     assert!(!window.has("Do it again"));
+}
+
+#[test]
+fn the_finder_runs_what_is_typed_and_says_why_not() {
+    let mut window = Window::empty();
+    window.key(Modifiers::COMMAND, Key::K);
+    assert!(window.field("Find a command").is_focused());
+    assert!(window.has("Remove the query: No query is selected"));
+    window.field("Find a command").type_text("opgal");
+    window.settle();
+    assert!(window.has("Open gallery…, Ctrl+G") && !window.has_part("About Rain"));
+    window.key(Modifiers::NONE, Key::Enter);
+    assert!(
+        window.has("Path") && !window.has_part("Open gallery…, Ctrl+G"),
+        "the finder closes, the path is asked for"
+    );
+    window.key(Modifiers::NONE, Key::Escape);
+
+    window.key(Modifiers::COMMAND, Key::K);
+    window.key(Modifiers::NONE, Key::ArrowUp);
+    window.key(Modifiers::NONE, Key::Enter);
+    assert!(window.has("Copy these facts"), "the last row is About Rain");
+    window.key(Modifiers::NONE, Key::Escape);
+    // What cannot be done is not done, and the finder stays.
+    window.key(Modifiers::COMMAND, Key::K);
+    window.field("Find a command").type_text("remove");
+    window.settle();
+    window.key(Modifiers::NONE, Key::Enter);
+    assert!(window.has("Remove the query: No query is selected"));
+    window.key(Modifiers::COMMAND, Key::K);
+    assert!(!window.has_part("Find a command…"));
+}
+
+#[test]
+fn menus_are_made_of_the_same_table() {
+    let mut window = Window::full();
+    window.click("File");
+    assert!(window.has_part("Open model…"));
+    window.key(Modifiers::NONE, Key::Escape);
+    window.click("Go");
+    window.harness.get_by_label_contains("Next candidate").click();
+    window.settle();
+    assert_eq!(window.harness.state().state.candidate, 1);
+}
+
+#[test]
+fn a_page_is_left_from_a_text_field_and_letters_stay_in_it() {
+    let mut window = Window::full();
+    window.key(Modifiers::COMMAND, Key::Num4);
+    let field = window.field("Data folder");
+    field.type_text("e?");
+    window.key(Modifiers::NONE, Key::E);
+    window.key(Modifiers::NONE, Key::Questionmark);
+    window.key(Modifiers::NONE, Key::Delete);
+    assert!(!window.has("Close keys") && !window.has_part("Compare 0000"));
+    assert_eq!(window.harness.state().state.queries.len(), 12);
+    window.key(Modifiers::COMMAND, Key::Num1);
+    assert!(window.has_part("Matches for 0000"));
+    // Only the exact keys count.
+    window.harness.ctx.memory_mut(|m| m.stop_text_input());
+    window.settle();
+    window.key(Modifiers::ALT, Key::E);
+    assert!(!window.has_part("Compare 0000"));
+}
+
+#[test]
+fn the_size_of_everything_changes_by_keys() {
+    let mut window = Window::full();
+    window.key(Modifiers::COMMAND, Key::Plus);
+    window.key(Modifiers::COMMAND, Key::Equals);
+    assert!((window.harness.ctx.zoom_factor() - 1.2).abs() < 1e-3 && window.has("Zoom 120 %"));
+    window.key(Modifiers::COMMAND, Key::Minus);
+    assert!((window.harness.ctx.zoom_factor() - 1.1).abs() < 1e-3);
+    window.key(Modifiers::COMMAND, Key::Num0);
+    assert_eq!(window.harness.ctx.zoom_factor(), 1.0);
+}
+
+#[test]
+fn f6_goes_round_the_panes_and_the_arrows_still_move() {
+    let mut window = Window::full();
+    let focused = |w: &Window, label: &str| w.harness.get_by_label(label).is_focused();
+    window.key(Modifiers::NONE, Key::F6);
+    assert!(focused(&window, "Pane Queries"));
+    window.key(Modifiers::NONE, Key::F6);
+    assert!(focused(&window, "Pane Matches"));
+    window.key(Modifiers::NONE, Key::ArrowRight);
+    assert_eq!(window.harness.state().state.candidate, 1);
+    assert!(focused(&window, "Pane Matches"));
+    window.key(Modifiers::SHIFT, Key::F6);
+    assert!(focused(&window, "Pane Queries"));
+    window.key(Modifiers::SHIFT, Key::F6);
+    assert!(focused(&window, "Pane Jobs") && window.has("No jobs yet"), "its tab comes to the front");
+}
+
+#[test]
+fn a_pane_can_take_the_page_and_the_layout_comes_back() {
+    let mut window = Window::full();
+    window.key(Modifiers::COMMAND, Key::J);
+    window.key(Modifiers::NONE, Key::F11);
+    assert!(window.has("No jobs yet") && !window.has_part("Matches for"));
+    window.click("Show all panes");
+    assert!(window.has_part("Matches for"));
+    window.click("Enlarge this pane");
+    assert!(!window.has_part("Matches for"));
+    window.key(Modifiers::COMMAND, Key::K);
+    window.field("Find a command").type_text("reset lay");
+    window.settle();
+    window.key(Modifiers::NONE, Key::Enter);
+    assert!(window.has_part("Matches for") && window.has("Start training"));
+}
+
+#[test]
+fn how_sure_a_ranking_is() {
+    let mut window = Window::full();
+    assert!(window.has("Nearer than most strangers come"));
+    assert!(window.has_part("3 % found a different person as near as this"));
+    assert!(window.has_part("Calibrated on crowd (split 0123456789abcdef): 200 people"));
+    assert!(window.has_part("cosine distance to "));
+    assert!(window.has("✓ nearest of the same person"));
+    // The sweep costs work, so it is asked for; the pane is enlarged, so that the button is in view.
+    window.key(Modifiers::COMMAND, Key::K);
+    window.field("Find a command").type_text("how sure");
+    window.settle();
+    window.key(Modifiers::NONE, Key::Enter);
+    window.key(Modifiers::NONE, Key::F11);
+    window.take();
+    window.click("Rank with less detail");
+    assert_eq!(window.take().iter().filter(|c| matches!(c, Command::Sweep { query: QueryId(0), .. })).count(), 1);
+    assert!(window.has("The first candidate stays first down to 5×10 px (r = 3)"));
+    assert!(window.has_part("rank of candidate 1 (1 is best): 1 at r = 1, 2 at r = 1.5"));
+    window.key(Modifiers::NONE, Key::ArrowRight);
+    assert!(window.has_part("rank of candidate 2 (1 is best): 2 at r = 1"));
+    // Another query is another question.
+    window.key(Modifiers::NONE, Key::ArrowDown);
+    let sent = window.take();
+    assert!(sent.iter().any(|c| matches!(c, Command::Assess { query: QueryId(1), .. })), "{sent:?}");
+    assert!(window.has("Rank with less detail"));
+    let far = fake::certainty(QueryId(1), Measure::Cosine, rain::eval::calibration::Verdict::Typical);
+    window.tell([far]);
+    assert!(window.has("Probably not in this gallery"));
+    assert!(window.has_part("The warning came up for 81 % of the queries"));
+}
+
+#[test]
+fn what_finished_is_said_once_and_goes() {
+    let mut window = Window::full();
+    window.tell(fake::answer(&Command::Train { config: Box::default(), run: "runs/x".into(), resume: false }));
+    window.harness.state_mut().state.jobs[0].began = std::time::Instant::now() - std::time::Duration::from_secs(3);
+    window.tell([Event::JobEnded { job: fake::RUN, end: rain::engine::event::JobEnd::Done }]);
+    assert!(window.has_part(": done"));
+    for _ in 0..40 {
+        window.harness.run_steps(10);
+    }
+    assert!(!window.has_part(": done"));
+    window.key(Modifiers::COMMAND, Key::J);
+    assert!(window.has("Done after 3 s"));
 }
 
 #[test]
@@ -440,7 +618,8 @@ fn nothing_is_cut_off_in_small_windows() {
         let mut window = Window::of_size(width, height, zoom);
         window.fill();
         let screen = window.harness.ctx.content_rect();
-        for label in ["Keys (F1 or ?)", "Open model…", "Enlarge this pane", "Number of candidates", "Jobs"] {
+        for label in ["Keys (F1 or ?)", "Find a command (Ctrl+K)", "Enlarge this pane", "Number of candidates", "Jobs"]
+        {
             let rect = window.harness.get_by_label(label).rect();
             assert!(screen.contains_rect(rect), "{label} at {rect:?} leaves {screen:?} ({width}x{height} at {zoom})");
         }

@@ -48,9 +48,15 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, job: &Job) {
                     ui.label(small(describe(progress)).color(p.weak));
                 }
             }
-            Some(JobEnd::Done) => drop(ui.label(small("Done").color(p.weak))),
-            Some(JobEnd::Cancelled) => drop(ui.label(small("Cancelled").color(p.weak))),
-            Some(JobEnd::Failed(_)) => drop(ui.label(small("Failed").color(p.other))),
+            Some(end) => {
+                let (text, colour) = match end {
+                    JobEnd::Done => ("Done", p.weak),
+                    JobEnd::Cancelled => ("Cancelled", p.weak),
+                    JobEnd::Failed(_) => ("Failed", p.other),
+                };
+                let took = job.took.map(|s| format!(" after {}", duration(s))).unwrap_or_default();
+                ui.label(small(format!("{text}{took}")).color(colour));
+            }
         });
     });
     if let Some(JobEnd::Failed(message)) = &job.end {

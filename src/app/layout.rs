@@ -1,59 +1,43 @@
-//! Where the panes lie: bars at top and bottom, queries at the left, comparison at the right, matches above training.
+//! The bars at the top and at the bottom; between them lies a page.
 
-use egui::{Align, CentralPanel, Context, Frame, Id, Layout, Margin, Panel, ScrollArea, Ui, vec2};
+use egui::containers::menu::MenuBar;
+use egui::style::StyleModifier;
+use egui::{Align, Context, Frame, Id, Layout, Margin, Panel, Ui};
 use egui_material_icons::icons::{
-    ICON_CLOSE, ICON_CLOSE_FULLSCREEN, ICON_DARK_MODE, ICON_FACT_CHECK, ICON_FOLDER_OPEN, ICON_HELP, ICON_HISTORY,
-    ICON_IMAGE_SEARCH, ICON_KEYBOARD, ICON_LIGHT_MODE, ICON_MEMORY, ICON_MODEL_TRAINING, ICON_OPEN_IN_FULL,
-    ICON_PERSON_SEARCH, ICON_PHOTO_LIBRARY, ICON_SHOW_CHART, ICON_UNDO,
+    ICON_BRIGHTNESS_AUTO, ICON_CONTRAST, ICON_DARK_MODE, ICON_HELP, ICON_KEYBOARD, ICON_LIGHT_MODE, ICON_MEMORY,
+    ICON_PERSON_SEARCH, ICON_SEARCH, ICON_UNDO,
 };
 
-use super::keys;
-use super::shell::{Cx, Page, Tab, Wish};
+use super::dock::Pane;
+use super::keys::{self, Command};
+use super::shell::{Cx, Sheet, Wish};
 use super::state::{Action, file_name};
-use super::target::Target;
-use super::theme::{GAP, SMALL, icon, medium, palette, semibold, small};
-use super::widgets::{header, icon_button, pane, plain_button, sheet, text_button};
-use super::{compare, history, jobs, matches, notices, queries, training, welcome};
+use super::theme::{Choice, SMALL, icon, medium, palette, semibold, small};
+use super::widgets::{icon_button, plain_button};
+use super::{jobs, matches, menus, notices, pages, welcome};
+
+/// Below these widths in points the pages are told by icons alone, and the menus become one.
+const NARROW: [f32; 2] = [1000.0, 720.0];
 
 /// The bar at the top, and the notices below it.
 pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
     let frame = Frame::new().fill(p.pane).inner_margin(Margin::symmetric(14, 7));
+    let width = ui.available_width();
     Panel::top("top bar").frame(frame).show(ui, |ui| {
-        ui.horizontal(|ui| {
+        // The bar's own style would undress every button in it.
+        MenuBar::new().style(StyleModifier::default()).ui(ui, |ui| {
             ui.set_min_height(30.0);
             ui.label(icon(ICON_PERSON_SEARCH, 22.0).color(p.accent));
-            ui.label(semibold("Rain", 17.0).color(p.strong));
-            ui.add_space(10.0);
-            pages(ui, cx);
+            if width > NARROW[1] {
+                ui.label(semibold("Rain", 17.0).color(p.strong));
+            }
+            ui.scope(|ui| menus::ui(ui, cx, width < NARROW[1]));
+            ui.separator();
+            pages::tabs(ui, cx, width < NARROW[0]);
             ui.separator();
             welcome::menu(ui, cx);
-            for (sign, text, target, command) in [
-                (ICON_IMAGE_SEARCH, "Open queries…", Target::Queries, keys::Command::OpenQueries),
-                (ICON_PHOTO_LIBRARY, "Open gallery…", Target::Gallery, keys::Command::OpenGallery),
-                (ICON_FOLDER_OPEN, "Open model…", Target::Model, keys::Command::OpenModel),
-            ] {
-                if plain_button(ui, sign, text).on_hover_text(keys::tooltip(command)).clicked() {
-                    cx.wishes.push(Wish::Ask(target));
-                }
-            }
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if icon_button(ui, ICON_HELP, &format!("Keys ({})", keys::of(keys::Command::Keys).keys)).clicked() {
-                    cx.wishes.push(Wish::ToggleKeys);
-                }
-                let (sign, name) = if ui.visuals().dark_mode {
-                    (ICON_LIGHT_MODE, "Light theme")
-                } else {
-                    (ICON_DARK_MODE, "Dark theme")
-                };
-                if icon_button(ui, sign, name).clicked() {
-                    cx.wishes.push(Wish::ToggleTheme);
-                }
-                ui.add_space(4.0);
-                let device = cx.state.device.as_deref().unwrap_or("Starting the engine…");
-                ui.add(egui::Label::new(small(device).color(p.weak)).truncate()).on_hover_text(device);
-                ui.label(icon(ICON_MEMORY, 15.0).color(p.weak));
-            });
+            ui.with_layout(Layout::right_to_left(Align::Center), |ui| tools(ui, cx));
         });
     });
     if !cx.state.notices.is_empty() {
@@ -62,22 +46,42 @@ pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
 }
 
-/// The way to each page.
-fn pages(ui: &mut Ui, cx: &mut Cx<'_>) {
+/// What stands at the right of the top bar, from right to left.
+fn tools(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
-    for (page, sign, text, command) in [
-        (Page::Investigate, ICON_IMAGE_SEARCH, "Investigate", keys::Command::Investigate),
-        (Page::Train, ICON_MODEL_TRAINING, "Train", keys::Command::Train),
-    ] {
-        let on = cx.view.page == page;
-        let colour = if on { p.strong } else { p.weak };
-        let button = egui::Button::selectable(on, (icon(sign, 16.0).color(colour), medium(text, 13.0).color(colour)));
-        let response = ui.add(button).on_hover_text(keys::tooltip(command));
-        response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, on, text));
-        if response.clicked() {
-            cx.wishes.push(Wish::Show(page));
-        }
+    if icon_button(ui, ICON_HELP, &keys::tooltip(Command::Keys)).clicked() {
+        cx.wishes.push(Wish::Toggle(Sheet::Keys));
     }
+    themes(ui, cx);
+    if icon_button(ui, ICON_SEARCH, &keys::tooltip(Command::Find)).clicked() {
+        cx.wishes.push(Wish::Toggle(Sheet::Finder));
+    }
+    if ui.available_width() > 120.0 {
+        ui.add_space(4.0);
+        let device = cx.state.device.as_deref().unwrap_or("Starting the engine…");
+        ui.add(egui::Label::new(small(device).color(p.weak)).truncate()).on_hover_text(device);
+        ui.label(icon(ICON_MEMORY, 15.0).color(p.weak));
+    }
+}
+
+/// The choice of theme.
+fn themes(ui: &mut Ui, cx: &mut Cx<'_>) {
+    let now = cx.view.look.theme;
+    let sign = match now {
+        Choice::System => ICON_BRIGHTNESS_AUTO,
+        Choice::Dark => ICON_DARK_MODE,
+        Choice::Light => ICON_LIGHT_MODE,
+        Choice::HighContrast => ICON_CONTRAST,
+    };
+    let button = icon_button(ui, sign, &format!("Theme ({})", keys::of(Command::NextTheme).keys));
+    egui::Popup::menu(&button).show(|ui| {
+        for choice in [Choice::System, Choice::Dark, Choice::Light, Choice::HighContrast] {
+            if ui.selectable_label(choice == now, choice.name()).clicked() {
+                cx.wishes.push(Wish::Theme(choice));
+                ui.close();
+            }
+        }
+    });
 }
 
 /// The bar at the bottom.
@@ -96,7 +100,8 @@ pub fn status_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if ui.available_width() > 1100.0 {
-                    let hints = "↑↓ query    ←→ candidate    S same    D different    U unsure    E enlarge    Del remove    F1 keys    Ctrl +/− zoom";
+                    let hints =
+                        "↑↓ query    ←→ candidate    S same    D different    U unsure    Ctrl+K commands    F1 keys";
                     ui.label(small(hints).color(p.weak));
                     ui.label(icon(ICON_KEYBOARD, 15.0).color(p.weak));
                 }
@@ -121,147 +126,14 @@ fn status(ui: &mut Ui, cx: &mut Cx<'_>) {
     });
     if let Some(job) = state.jobs.iter().find(|j| j.end.is_none()) {
         let progress = job.progress.as_ref().map(|p| format!(", {}", jobs::describe(p))).unwrap_or_default();
-        parts.push(format!("{}{progress}", job.title));
+        let text = format!("{}{progress}", job.title);
+        let show = ui.add(egui::Button::new(small(&text).color(p.accent)).frame(false)).on_hover_text("Show the jobs");
+        if show.clicked() {
+            cx.wishes.push(Wish::Pane(Pane::Jobs));
+        }
     }
     let text = parts.join("  ·  ");
     ui.add(egui::Label::new(small(&text).color(p.weak)).truncate()).on_hover_text(text);
-}
-
-/// What lies between the bars.
-pub fn page(ui: &mut Ui, cx: &mut Cx<'_>) {
-    match cx.view.page {
-        Page::Investigate => investigate(ui, cx),
-        Page::Train => {
-            let frame = Frame::new().inner_margin(Margin::same(GAP as i8));
-            CentralPanel::default().frame(frame).show(ui, |ui| filled(ui, |ui| training::ui(ui, cx)));
-        }
-    }
-}
-
-/// The panes: queries, matches above training, comparison.
-fn investigate(ui: &mut Ui, cx: &mut Cx<'_>) {
-    if welcome::wanted(cx) {
-        return welcome::ui(ui, cx);
-    }
-    let gap = GAP as i8;
-    let width = ui.available_width();
-    let around = |left, right, top, bottom| {
-        Frame::new().inner_margin(Margin { left, right, top, bottom }).fill(egui::Color32::TRANSPARENT)
-    };
-    Panel::left("queries")
-        .frame(around(gap, gap / 2, gap, gap))
-        .show_separator_line(false)
-        .default_size((width * 0.17).clamp(226.0, 260.0))
-        .size_range(200.0..=(width * 0.3).max(216.0))
-        .show(ui, |ui| filled(ui, |ui| queries::ui(ui, cx)));
-    Panel::right("compare")
-        .frame(around(gap / 2, gap, gap, gap))
-        .show_separator_line(false)
-        .default_size((width * 0.245).clamp(336.0, 372.0))
-        .size_range(336.0..=(width * 0.42).max(340.0))
-        .show(ui, |ui| filled(ui, |ui| compare::ui(ui, cx)));
-    let height = ui.available_height();
-    if cx.view.lower_full {
-        CentralPanel::default().frame(around(gap / 2, gap / 2, gap, gap)).show(ui, |ui| filled(ui, |ui| lower(ui, cx)));
-        return;
-    }
-    Panel::bottom("lower")
-        .frame(around(gap / 2, gap / 2, gap / 2, gap))
-        .show_separator_line(false)
-        .resizable(true)
-        .default_size((height * if height > 560.0 { 0.45 } else { 0.38 }).clamp(180.0, 400.0))
-        .size_range(120.0..=(height * 0.55).max(130.0))
-        .show(ui, |ui| filled(ui, |ui| lower(ui, cx)));
-    CentralPanel::default()
-        .frame(around(gap / 2, gap / 2, gap, gap / 2))
-        .show(ui, |ui| filled(ui, |ui| matches::ui(ui, cx)));
-}
-
-/// A pane that fills its panel.
-fn filled(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
-    pane(ui).show(ui, |ui| {
-        let size = ui.available_size();
-        ui.set_min_size(size);
-        ui.set_max_size(size);
-        contents(ui);
-    });
-}
-
-fn lower(ui: &mut Ui, cx: &mut Cx<'_>) {
-    let p = palette(ui.visuals());
-    ui.horizontal(|ui| {
-        let running = cx.state.jobs.iter().filter(|j| j.end.is_none()).count();
-        let jobs_title = if running > 0 { format!("Jobs ({running})") } else { "Jobs".to_owned() };
-        for (tab, sign, text) in [
-            (
-                Tab::Training,
-                if cx.state.run.phase.active() { ICON_MODEL_TRAINING } else { ICON_SHOW_CHART },
-                "Training",
-            ),
-            (Tab::Jobs, ICON_HISTORY, jobs_title.as_str()),
-            (Tab::History, ICON_FACT_CHECK, "History"),
-        ] {
-            let on = cx.view.tab == tab;
-            let colour = if on { p.strong } else { p.weak };
-            let button =
-                egui::Button::selectable(on, (icon(sign, 16.0).color(colour), medium(text, 13.0).color(colour)));
-            let response = ui.add(button);
-            response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Tab, true, on, text));
-            if response.clicked() {
-                cx.view.tab = tab;
-            }
-        }
-        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let (sign, name) = if cx.view.lower_full {
-                (ICON_CLOSE_FULLSCREEN, "Shrink this pane")
-            } else {
-                (ICON_OPEN_IN_FULL, "Enlarge this pane")
-            };
-            if icon_button(ui, sign, name).clicked() {
-                cx.view.lower_full = !cx.view.lower_full;
-            }
-        });
-    });
-    ui.add_space(2.0);
-    match cx.view.tab {
-        Tab::Training => training::ui(ui, cx),
-        Tab::Jobs => jobs::ui(ui, cx),
-        Tab::History => history::ui(ui, cx),
-    }
-}
-
-/// The sheet of keys; true when it is to be closed.
-pub fn keys_sheet(ctx: &Context) -> bool {
-    let modal = egui::Modal::new(Id::unique("keys")).frame(sheet(ctx)).show(ctx, |ui| {
-        let p = palette(ui.visuals());
-        ui.set_width(400.0_f32.min(ctx.content_rect().width() - 60.0));
-        header(ui, ICON_KEYBOARD, "Keys", |ui| {
-            if icon_button(ui, ICON_CLOSE, "Close keys").clicked() {
-                ui.close();
-            }
-        });
-        let height = (ctx.content_rect().height() - 160.0).max(120.0);
-        ScrollArea::vertical().max_height(height).show(ui, |ui| {
-            egui::Grid::new("keys")
-                .num_columns(2)
-                .spacing(vec2(28.0, 6.0))
-                .min_col_width(120.0)
-                .min_row_height(18.0)
-                .show(ui, |ui| {
-                    let table = keys::TABLE.iter().map(|r| (r.keys, r.label));
-                    for (keys, label) in table.chain(keys::BUILT_IN.iter().copied()) {
-                        ui.label(medium(keys, 13.0).color(p.strong));
-                        ui.label(label);
-                        ui.end_row();
-                    }
-                });
-        });
-        ui.add_space(4.0);
-        if text_button(ui, "Close").clicked() {
-            ui.close();
-        }
-    });
-    modal.should_close()
 }
 
 /// Tells what a drop would do, while files hover over the window.

@@ -8,6 +8,7 @@ use egui_material_icons::icons::{
     ICON_CHECK, ICON_CLOSE, ICON_GRID_VIEW, ICON_IMAGE_SEARCH, ICON_PHOTO_LIBRARY, ICON_PHOTO_SIZE_SELECT_LARGE,
 };
 
+use super::certainty;
 use super::shell::{Cx, Wish};
 use super::state::{Action, Query, TOPS, file_name};
 use super::target::Target;
@@ -165,6 +166,7 @@ fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
     let p = palette(ui.visuals());
     let shown = cx.state.candidates();
     ui.horizontal_wrapped(|ui| {
+        certainty::warning(ui, cx.state);
         let known = shown.iter().filter_map(|c| c.same).count();
         if cx.state.settings.ground_truth && known > 0 {
             let same = shown.iter().filter(|c| c.same == Some(true)).count();

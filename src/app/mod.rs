@@ -1,22 +1,34 @@
 //! The window. It holds view state only, and could be closed and reopened over a running engine.
 
+mod certainty;
 mod compare;
-mod curves;
+pub mod curves;
 mod dialogs;
+mod dock;
 mod export;
+mod finder;
+mod fuzzy;
+mod help;
 mod history;
 mod jobs;
 mod keys;
 mod layout;
+mod map;
 mod matches;
+mod menus;
 mod notices;
+mod pages;
+mod paper;
 mod queries;
 mod recorded;
+mod remember;
 mod shell;
 pub mod state;
 mod target;
 pub mod theme;
 mod thumbs;
+mod timing;
+mod toasts;
 mod training;
 mod verdicts;
 mod welcome;
@@ -27,9 +39,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eframe::{NativeOptions, Renderer};
-use egui::{Theme, ViewportBuilder};
+use egui::ViewportBuilder;
+
+use remember::Memory;
+use theme::Choice;
 
 pub use dialogs::Picker;
+pub use map::VerdictOf;
 pub use shell::App;
 pub use target::Target;
 
@@ -37,8 +53,6 @@ use crate::device::DeviceChoice;
 use crate::engine::worker::Engine;
 use crate::error::{Error, Result};
 
-/// The key under which the user's choices are stored.
-const SETTINGS: &str = "settings-1";
 /// The window draws at most this often for the engine's sake.
 const PACE: Duration = Duration::from_millis(150);
 
@@ -61,8 +75,8 @@ pub fn data_folder() -> Option<PathBuf> {
     eframe::storage_dir("rain")
 }
 
-/// Opens the window and stays until it is closed. `RAIN_THEME=light` or `dark` in the environment wins over what was
-/// chosen last time.
+/// Opens the window and stays until it is closed. `RAIN_THEME` in the environment (`light`, `dark` or `high-contrast`) wins over
+/// what was chosen last time.
 pub fn run(device: DeviceChoice, start: Start) -> Result<()> {
     let options = NativeOptions {
         renderer: Renderer::Glow,
@@ -70,22 +84,23 @@ pub fn run(device: DeviceChoice, start: Start) -> Result<()> {
             .with_title("Rain")
             .with_app_id("rain")
             .with_inner_size([1440.0, 900.0])
-            .with_min_inner_size([900.0, 600.0]),
+            .with_min_inner_size([640.0, 420.0]),
         ..NativeOptions::default()
     };
     let create = Box::new(move |cc: &eframe::CreationContext<'_>| {
         theme::install(&cc.egui_ctx);
+        let mut memory = cc.storage.map(Memory::read).unwrap_or_default();
         match std::env::var("RAIN_THEME").as_deref() {
-            Ok("light") => cc.egui_ctx.set_theme(Theme::Light),
-            Ok("dark") => cc.egui_ctx.set_theme(Theme::Dark),
+            Ok("light") => memory.look.theme = Choice::Light,
+            Ok("dark") => memory.look.theme = Choice::Dark,
+            Ok("high-contrast") => memory.look.theme = Choice::HighContrast,
             _ => {}
         }
         let ctx = cc.egui_ctx.clone();
         let engine = Engine::start(device, Arc::new(move || ctx.request_repaint_after(PACE)))?;
-        let settings = cc.storage.and_then(|s| eframe::get_value(s, SETTINGS)).unwrap_or_default();
         let events = engine.events().clone();
         let send = Box::new(move |command| engine.send(command));
-        let app = App::new(events, send, Some(dialogs::system_picker())).with_settings(settings);
+        let app = App::new(events, send, Some(dialogs::system_picker())).with_memory(memory, &cc.egui_ctx);
         let app = app.with_demo(start.demo).started(start.case, start.at_once);
         Ok(Box::new(app) as Box<dyn eframe::App>)
     });

@@ -1,12 +1,12 @@
 //! The cards at the top: what failed, and what was skipped.
 
-use egui::{Align, Frame, Layout, Margin, ScrollArea, Stroke, Ui};
+use egui::{Align, Context, Frame, Id, Layout, Margin, Modal, ScrollArea, Stroke, Ui};
 use egui_material_icons::icons::{ICON_CLOSE, ICON_CONTENT_COPY, ICON_ERROR, ICON_INFO};
 
-use super::shell::Cx;
+use super::shell::{Cx, Sheet, Wish};
 use super::state::{Action, Gravity, Notice};
 use super::theme::{BODY, icon, palette, semibold, small, tint};
-use super::widgets::{icon_button, plain_button};
+use super::widgets::{self, header, icon_button, plain_button, text_button};
 
 /// Cards shown at a time, in a high and in a low window; the others wait behind them.
 const SHOWN: [usize; 2] = [2, 1];
@@ -23,8 +23,53 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     let more = cx.state.notices.len().saturating_sub(shown);
     if more > 0 {
-        ui.label(small(format!("{more} more; dismiss a card to see the next")).color(p.weak));
+        ui.horizontal(|ui| {
+            ui.label(small(format!("{more} more")).color(p.weak));
+            if text_button(ui, "Show all errors and notes").clicked() {
+                cx.wishes.push(Wish::Toggle(Sheet::Notices));
+            }
+        });
     }
+}
+
+/// The sheet of all cards; true when it is to be closed.
+pub fn sheet(ctx: &Context, cx: &mut Cx<'_>) -> bool {
+    let modal = Modal::new(Id::unique("notices")).frame(widgets::sheet(ctx)).show(ctx, |ui| {
+        let room = ctx.content_rect().size();
+        ui.set_width(720.0_f32.min(room.x - 60.0));
+        header(ui, ICON_ERROR, "Errors and notes", |ui| {
+            if icon_button(ui, ICON_CLOSE, "Close errors and notes").clicked() {
+                ui.close();
+            }
+        });
+        if cx.state.notices.is_empty() {
+            ui.label("Nothing went wrong");
+        }
+        ScrollArea::vertical().max_height((room.y - 170.0).max(120.0)).show(ui, |ui| {
+            for notice in &cx.state.notices {
+                card(ui, cx, notice);
+            }
+        });
+        ui.horizontal(|ui| {
+            if !cx.state.notices.is_empty() && plain_button(ui, ICON_CONTENT_COPY, "Copy all").clicked() {
+                let all: Vec<String> = cx.state.notices.iter().map(text).collect();
+                ui.ctx().copy_text(all.join("\n\n"));
+            }
+            if !cx.state.notices.is_empty() && text_button(ui, "Dismiss all").clicked() {
+                cx.wishes.extend(cx.state.notices.iter().map(|notice| Action::Dismiss(notice.id).into()));
+            }
+            if text_button(ui, "Close").clicked() {
+                ui.close();
+            }
+        });
+    });
+    modal.should_close()
+}
+
+/// A card as text, for a report of what went wrong.
+fn text(notice: &Notice) -> String {
+    let lines = [&notice.title, &notice.message].into_iter().chain(&notice.details);
+    lines.map(String::as_str).collect::<Vec<_>>().join("\n")
 }
 
 fn card(ui: &mut Ui, cx: &mut Cx<'_>, notice: &Notice) {
@@ -52,9 +97,7 @@ fn card(ui: &mut Ui, cx: &mut Cx<'_>, notice: &Notice) {
                     cx.wishes.push(Action::Dismiss(notice.id).into());
                 }
                 if plain_button(ui, ICON_CONTENT_COPY, "Copy details").clicked() {
-                    let mut lines = vec![notice.title.clone(), notice.message.clone()];
-                    lines.extend(notice.details.iter().cloned());
-                    ui.ctx().copy_text(lines.join("\n"));
+                    ui.ctx().copy_text(text(notice));
                 }
             });
         });

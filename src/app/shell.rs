@@ -5,16 +5,22 @@ use std::path::PathBuf;
 use crossbeam_channel::Receiver;
 use egui::{CentralPanel, Context, Frame, Id, ScrollArea, Theme, Ui, vec2};
 
-use super::curves::Curves;
 use super::dialogs::{Answer, PathSheet, Picker};
-use super::keys;
-use super::layout::{drop_hint, keys_sheet, page, status_bar, top_bar};
-use super::state::{Action, CaseAction, Settings, TrainForm, ViewState};
+use super::dock::{Dock, Pane};
+use super::finder::{self, Finder};
+use super::keys::{self, Keyboard};
+use super::layout::{drop_hint, status_bar, top_bar};
+use super::map::{self, MapView, VerdictOf};
+use super::remember::{self, Look, Memory};
+use super::state::{Action, CaseAction, PaperForm, Settings, TrainForm, ViewState};
 use super::target::Target;
-use super::theme::palette;
+use super::theme::{self, Choice, palette};
 use super::thumbs::Thumbs;
+use super::timing::FirstFrame;
+use super::toasts::Toasts;
+use super::training::RoomView;
 use super::verdicts::{self, CasePanels};
-use super::{Demo, compare, export, training};
+use super::{Demo, compare, export, help, notices, pages, training};
 use crate::engine::command::{CaseCommand, Command};
 use crate::engine::event::Event;
 
@@ -42,10 +48,26 @@ pub enum Wish {
     History,
     /// Show a page.
     Show(Page),
-    /// Light or dark.
-    ToggleTheme,
-    /// Show or hide the sheet of keys.
-    ToggleKeys,
+    /// Bring a pane of the Investigate page into view.
+    Pane(Pane),
+    /// Give the keyboard to the next pane, or to the one before.
+    NextPane(bool),
+    /// A pane takes the whole page (the one that was visited last where none is named), or all come back.
+    EnlargePane(Option<Pane>),
+    /// The panes as at the first start.
+    ResetLayout,
+    /// Put a theme on.
+    Theme(Choice),
+    /// Put the next theme on.
+    NextTheme,
+    /// Change the size of everything.
+    Zoom(Zoom),
+    /// Say something in a toast.
+    Say(String),
+    /// Show or close what lies over the window.
+    Toggle(Sheet),
+    /// Close the window.
+    Quit,
 }
 
 impl From<CaseAction> for Wish {
@@ -66,20 +88,46 @@ pub enum Page {
     /// Queries, candidates, comparison.
     #[default]
     Investigate,
+    /// The map of embeddings.
+    Map,
     /// Starting and following a training run.
     Train,
 }
 
-/// The tabs of the lower pane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Tab {
-    /// Training.
-    #[default]
-    Training,
-    /// Jobs.
-    Jobs,
-    /// The history of the case.
-    History,
+/// A step of the size of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Zoom {
+    /// Larger.
+    In,
+    /// Smaller.
+    Out,
+    /// As at first.
+    Off,
+}
+
+/// What can lie over the window, one at a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sheet {
+    /// The keys.
+    Keys,
+    /// The finder of commands.
+    Finder,
+    /// What this program is.
+    About,
+    /// Everything that went wrong.
+    Notices,
+}
+
+impl Sheet {
+    /// The command that shows and closes it.
+    fn command(self) -> keys::Command {
+        match self {
+            Sheet::Keys => keys::Command::Keys,
+            Sheet::Finder => keys::Command::Find,
+            Sheet::About => keys::Command::About,
+            Sheet::Notices => keys::Command::Notices,
+        }
+    }
 }
 
 /// What belongs to the window alone and is gone when it closes.
@@ -89,26 +137,45 @@ pub struct View {
     pub form: TrainForm,
     /// Whether the form is shown although there is a run.
     pub new_run: bool,
-    /// The curves, as computed last.
-    pub curves: Curves,
+    /// The paper's experiments.
+    pub paper: PaperView,
+    /// What the training room remembers.
+    pub room: RoomView,
     /// Put the keyboard into the form's first field in the next frame.
     pub focus_form: bool,
     /// How far the list of queries is scrolled.
     pub queries_scroll: f32,
     /// The list or grid item that has the keyboard: the arrows are the lists' then.
     pub arrows_at: Option<Id>,
+    /// The map of embeddings.
+    pub map: MapView,
     /// The page that is seen.
     pub page: Page,
-    /// The tab of the lower pane.
-    pub tab: Tab,
-    /// Whether the lower pane takes the place of the matches.
-    pub lower_full: bool,
     /// The case's panels.
     pub case: CasePanels,
-    keys: bool,
+    /// The panes of the Investigate page.
+    pub dock: Dock,
+    /// The panes that stand in tabs with others.
+    pub tabbed: Vec<Pane>,
+    /// How the window looks.
+    pub look: Look,
+    /// What finished.
+    pub toasts: Toasts,
+    /// What lies over the window.
+    over: Option<Sheet>,
+    finder: Finder,
     large: bool,
     sheet: Option<PathSheet>,
     undo_since: Option<(String, f64)>,
+}
+
+/// The paper's experiments on the training page.
+#[derive(Default)]
+pub struct PaperView {
+    /// Whether they take the place of the training.
+    pub open: bool,
+    /// What is typed.
+    pub form: PaperForm,
 }
 
 /// What a panel gets: the state to read, the pictures, the window's own things, and a list for its wishes.
@@ -136,6 +203,9 @@ pub struct App {
     picker: Option<Picker>,
     demo: Option<Demo>,
     reveal: bool,
+    /// What was remembered last; `None` in a window that remembers nothing.
+    saved: Option<(Settings, Look)>,
+    first_frame: FirstFrame,
 }
 
 impl App {
@@ -150,12 +220,20 @@ impl App {
             picker,
             demo: None,
             reveal: false,
+            saved: None,
+            first_frame: FirstFrame::from_environment(),
         }
     }
 
-    /// The same with the choices of last time.
-    pub fn with_settings(mut self, settings: Settings) -> Self {
-        self.state.settings = settings;
+    /// The same as it was left last time.
+    pub fn with_memory(mut self, memory: Memory, ctx: &Context) -> Self {
+        (self.state.settings, self.view.look) = (memory.settings, memory.look);
+        if let Some(layout) = memory.layout {
+            self.view.dock.restore(layout);
+        }
+        theme::choose(ctx, self.view.look.theme);
+        ctx.set_zoom_factor(self.view.look.zoom);
+        self.saved = Some((self.state.settings.clone(), self.view.look));
         (self.send)(Command::Case(CaseCommand::Reviewer { name: self.state.who() }));
         self
     }
@@ -177,11 +255,37 @@ impl App {
         self
     }
 
+    /// Colours the map by what `of` answers about a file; `version` changes whenever an answer does.
+    pub fn set_verdicts(&mut self, version: u64, of: VerdictOf) {
+        self.view.map.set_verdicts(version, of);
+    }
+
+    fn put_on(&mut self, choice: Choice, ctx: &Context) {
+        self.view.look.theme = choice;
+        theme::choose(ctx, choice);
+        self.view.toasts.note(format!("Theme: {}", choice.name().to_lowercase()));
+    }
+
+    /// Writes what the user changed to disk, once the pointer is at rest.
+    fn remember(&mut self, ctx: &Context, frame: &mut eframe::Frame) {
+        let now = (self.state.settings.clone(), self.view.look);
+        let changed = self.saved.as_ref().is_some_and(|saved| *saved != now);
+        if !(changed || self.view.dock.changed) || ctx.input(|i| i.pointer.any_down()) {
+            return;
+        }
+        if let Some(storage) = frame.storage_mut() {
+            remember::write(storage, &now.0, &now.1, self.view.dock.tree.as_ref());
+        }
+        self.saved = Some(now);
+        self.view.dock.changed = false;
+    }
+
     fn take_events(&mut self, ctx: &Context) {
         let mut commands = Vec::new();
         for _ in 0..EVENTS {
             match self.events.try_recv() {
                 Ok(Event::Thumbnail { path, image, .. }) => self.thumbs.arrived(path, image),
+                Ok(Event::FarThumbnail { path, rate, image }) => self.view.map.arrived(ctx, path, rate, image),
                 Ok(event) => self.state.apply(event, &mut commands),
                 Err(_) => break,
             }
@@ -189,7 +293,11 @@ impl App {
         if !self.events.is_empty() {
             ctx.request_repaint();
         }
+        self.state.assess(&mut commands);
         commands.into_iter().for_each(&self.send);
+        for finished in self.state.finished.drain(..) {
+            self.view.toasts.done(finished);
+        }
     }
 
     fn take_drops(&mut self, ctx: &Context) {
@@ -224,11 +332,21 @@ impl App {
             Target::Model => self.fulfil(Action::OpenModel(first).into(), ctx),
             Target::Gallery => self.fulfil(Action::OpenGallery(first).into(), ctx),
             Target::Queries => self.fulfil(Action::AddQueries(paths).into(), ctx),
+            Target::MapFeatures | Target::MapPeople | Target::MapOpen | Target::MapSave => {
+                let dark = ctx.theme() == Theme::Dark;
+                if let Some(wish) = map::answered(target, first, &self.state, &mut self.view.map, dark) {
+                    self.fulfil(wish, ctx);
+                }
+            }
             Target::TrainData => self.view.form.data = typed,
             Target::TrainWeights => self.view.form.weights = typed,
             Target::TrainRun => self.view.form.run = typed,
             Target::NewCase => self.fulfil(CaseAction::New(first).into(), ctx),
             Target::OpenCase => self.fulfil(CaseAction::Open(first).into(), ctx),
+            Target::Paper(path) => *self.view.paper.form.path_mut(path) = typed,
+            Target::Runs => self.view.room.folder = typed,
+            Target::PageModel => self.view.room.page = typed,
+            Target::RunArchive => self.fulfil(training::import(first, &self.view.room), ctx),
             Target::Resume => {
                 self.view.new_run = false;
                 self.fulfil(training::resume(first), ctx);
@@ -254,46 +372,89 @@ impl App {
                 None => self.fulfil(CaseAction::Undo.into(), ctx), // says that no case is open
             },
             Wish::History => {
-                (self.view.page, self.view.tab) = (Page::Investigate, Tab::History);
+                self.view.page = Page::Investigate;
+                self.view.dock.show(Pane::History);
             }
             Wish::Show(page) => {
                 self.view.page = page;
                 self.view.focus_form = page == Page::Train;
             }
-            Wish::ToggleTheme => {
-                ctx.set_theme(if ctx.theme() == Theme::Dark { Theme::Light } else { Theme::Dark });
+            Wish::Pane(pane) => {
+                self.view.page = Page::Investigate;
+                self.view.dock.show(pane);
             }
-            Wish::ToggleKeys => self.view.keys = !self.view.keys,
+            Wish::NextPane(forward) => {
+                self.view.page = Page::Investigate;
+                self.view.dock.next(forward);
+            }
+            Wish::EnlargePane(pane) => {
+                self.view.page = Page::Investigate;
+                self.view.dock.enlarge(pane);
+            }
+            Wish::ResetLayout => {
+                self.view.dock.reset();
+                self.view.toasts.done("The panes are where they were at the first start");
+            }
+            Wish::Theme(choice) => self.put_on(choice, ctx),
+            Wish::NextTheme => {
+                let next = match self.view.look.theme {
+                    Choice::System if ctx.theme() == Theme::Dark => Choice::Light,
+                    Choice::System | Choice::HighContrast => Choice::Dark,
+                    Choice::Dark => Choice::Light,
+                    Choice::Light => Choice::HighContrast,
+                };
+                self.put_on(next, ctx);
+            }
+            Wish::Zoom(zoom) => {
+                let now = self.view.look.zoom;
+                let step = |by: f32| ((now * 10.0).round() / 10.0 + by).clamp(0.5, 3.0);
+                let next = match zoom {
+                    Zoom::In => step(0.1),
+                    Zoom::Out => step(-0.1),
+                    Zoom::Off => 1.0,
+                };
+                self.view.look.zoom = next;
+                ctx.set_zoom_factor(next);
+                self.view.toasts.note(format!("Zoom {:.0} %", 100.0 * next));
+            }
+            Wish::Say(text) => self.view.toasts.note(text),
+            Wish::Toggle(sheet) => {
+                self.view.over = if self.view.over == Some(sheet) { None } else { Some(sheet) };
+                self.view.finder = Finder::default();
+            }
+            Wish::Quit => ctx.send_viewport_cmd(egui::ViewportCommand::Close),
         }
     }
 
     fn take_keys(&mut self, ctx: &Context) {
         self.reveal = false;
-        if self.view.sheet.is_some() || self.view.case.sheet_open() || ctx.text_edit_focused() {
+        if self.view.sheet.is_some() || self.view.case.sheet_open() {
             return;
         }
         let focused = ctx.memory(|m| m.focused());
-        let arrows = focused.is_none() || focused == self.view.arrows_at;
-        for command in keys::pressed(ctx, arrows) {
+        let keyboard = if ctx.text_edit_focused() {
+            Keyboard::Text
+        } else if focused.is_none() || focused == self.view.arrows_at {
+            Keyboard::Window
+        } else {
+            Keyboard::Widget
+        };
+        for command in keys::pressed(ctx, keyboard) {
             // Under a sheet only what can be seen of it goes on.
-            let moves = matches!(
-                command,
-                keys::Command::PreviousQuery
-                    | keys::Command::NextQuery
-                    | keys::Command::PreviousCandidate
-                    | keys::Command::NextCandidate
-                    | keys::Command::FirstCandidate
-                    | keys::Command::LastCandidate
-            );
-            let allowed = match (self.view.keys, self.view.large) {
-                (true, _) => command == keys::Command::Keys,
-                (false, true) => moves || command.decides() || command == keys::Command::Enlarge,
-                (false, false) => true,
+            let allowed = match self.view.over {
+                Some(sheet) => command == sheet.command(),
+                None => !self.view.large || command.over_comparison(),
             };
-            if let (true, Some(wish)) = (allowed, keys::wish(command, self.state.selected)) {
-                self.reveal |= moves;
-                self.fulfil(wish, ctx);
-            }
+            let situation = keys::Situation { state: &self.state, view: &self.view };
+            let wish = match (keys::of(command).wish)(situation) {
+                _ if !allowed => continue,
+                Ok(wish) => wish,
+                // At the end of a list there is nothing to say.
+                Err(_) if command.moves() => continue,
+                Err(why) => Wish::Say(why.to_owned()),
+            };
+            self.reveal |= command.moves();
+            self.fulfil(wish, ctx);
         }
     }
 
@@ -312,24 +473,31 @@ impl App {
         CentralPanel::default().frame(ground).show(ui, |ui| {
             let size = ui.available_size();
             if size.x >= LEAST.x && size.y >= LEAST.y {
-                page(ui, &mut cx);
+                pages::ui(ui, &mut cx);
             } else {
                 // A small window, or a large zoom: scroll rather than cut off.
                 ScrollArea::both().auto_shrink(false).show(ui, |ui| {
                     let (rect, _) = ui.allocate_exact_size(size.max(LEAST), egui::Sense::hover());
-                    page(&mut ui.new_child(egui::UiBuilder::new().max_rect(rect)), &mut cx);
+                    pages::ui(&mut ui.new_child(egui::UiBuilder::new().max_rect(rect)), &mut cx);
                 });
             }
         });
         if cx.view.large && compare::sheet(ui, &mut cx) {
             cx.view.large = false;
         }
-        if cx.view.keys && keys_sheet(ui.ctx()) {
-            cx.view.keys = false;
-        }
         verdicts::sheets(ui, &mut cx);
-        drop_hint(ui.ctx());
         let ctx = ui.ctx().clone();
+        let close = match cx.view.over {
+            Some(Sheet::Keys) => help::keys(&ctx),
+            Some(Sheet::About) => help::about(&ctx, &cx),
+            Some(Sheet::Finder) => find(&ctx, &mut cx),
+            Some(Sheet::Notices) => notices::sheet(&ctx, &mut cx),
+            None => false,
+        };
+        if close {
+            cx.view.over = None;
+        }
+        drop_hint(&ctx);
         for wish in wishes {
             self.fulfil(wish, &ctx);
         }
@@ -367,9 +535,23 @@ impl App {
     }
 }
 
+/// The finder; true when it is to be closed.
+fn find(ctx: &Context, cx: &mut Cx<'_>) -> bool {
+    let mut finder = std::mem::take(&mut cx.view.finder);
+    let answer = finder.show(ctx, keys::Situation { state: cx.state, view: &*cx.view });
+    cx.view.finder = finder;
+    if let Some(finder::Answer::Run(wish)) = &answer {
+        cx.wishes.push(wish.clone());
+    }
+    answer.is_some()
+}
+
 impl eframe::App for App {
-    fn ui(&mut self, ui: &mut Ui, _frame: &mut eframe::Frame) {
+    fn ui(&mut self, ui: &mut Ui, frame: &mut eframe::Frame) {
         let ctx = ui.ctx().clone();
+        self.first_frame.frame(&ctx);
+        // The commands do it, so that menus show it and the size is remembered.
+        ctx.options_mut(|options| options.zoom_with_keyboard = false);
         self.take_events(&ctx);
         self.take_drops(&ctx);
         self.take_keys(&ctx);
@@ -377,14 +559,18 @@ impl eframe::App for App {
         self.time_undo(&ctx);
         self.thumbs.begin_frame(&ctx);
         self.draw(ui);
+        self.view.toasts.ui(&ctx);
         self.thumbs.requests().into_iter().for_each(&self.send);
+        self.view.map.requests().into_iter().for_each(&self.send);
+        self.remember(&ctx, frame);
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {
-        eframe::set_value(storage, super::SETTINGS, &self.state.settings);
+        remember::write(storage, &self.state.settings, &self.view.look, self.view.dock.tree.as_ref());
     }
 
-    fn auto_save_interval(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(10)
+    /// What is worth remembering has a place of its own, with a version.
+    fn persist_egui_memory(&self) -> bool {
+        false
     }
 }

@@ -2,23 +2,36 @@
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
 mod case;
+mod certainty;
 mod form;
+pub mod history;
+mod map;
+mod paper;
+mod room;
 mod run;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 use image::RgbImage;
 
 use crate::data::dataset::Broken;
-use crate::engine::command::{Command, JobId, Measure, QueryId};
+use crate::engine::command::{Command, JobId, MapCommand, Measure, QueryId};
 use crate::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
+use crate::eval::paper::Order;
 use crate::train::config::RunConfig;
 
+use crate::engine::room::RoomCommand;
 pub use case::{CaseAction, CaseSettings, CaseView, OpenCase, with_ending};
+pub use certainty::Sureness;
 pub use form::{Field, TrainForm};
+pub use paper::{Paper, PaperForm, PaperPath};
+
+pub use map::{Making, MapState};
+pub use room::{Discarded, Overlay, Room};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.
@@ -26,6 +39,9 @@ pub const TOPS: [usize; 4] = [5, 10, 20, 50];
 /// Searches of queries that are not selected, under way at a time: enough to keep the engine busy, few enough that a
 /// newly selected query is not kept waiting.
 const BACKGROUND_SEARCHES: usize = 4;
+
+/// Seconds from which the end of a job is worth a word: the user may have looked elsewhere meanwhile.
+const WORTH_SAYING: f64 = 2.0;
 
 /// What the user may want of the data. Things of the window alone (sheets, tabs, theme) are not here.
 #[derive(Debug, Clone)]
@@ -44,6 +60,8 @@ pub enum Action {
     SelectCandidate(usize),
     /// Look at another candidate.
     MoveCandidate(Move),
+    /// Rank the query in view with less and less of its detail.
+    Sweep,
     /// Remove a query.
     RemoveQuery(QueryId),
     /// Bring the query back that was removed last.
@@ -56,6 +74,8 @@ pub enum Action {
     SetGroundTruth(bool),
     /// Change the width of the cards, in points.
     SetCard(f32),
+    /// Run one of the paper's tables or figures again.
+    Paper(Box<Order>),
     /// Start a run, or resume the one in the folder.
     Train {
         /// Its settings; ignored on resuming.
@@ -65,6 +85,10 @@ pub enum Action {
         /// Whether to go on with what is there.
         resume: bool,
     },
+    /// Something of the training room.
+    Room(RoomCommand),
+    /// Make, open or save a map.
+    Map(MapCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.
@@ -140,6 +164,10 @@ pub struct Job {
     pub end: Option<JobEnd>,
     /// Whether the user asked it to stop.
     pub stopping: bool,
+    /// When it began.
+    pub began: Instant,
+    /// Seconds it took, once it has ended.
+    pub took: Option<f64>,
 }
 
 /// How grave a notice is.
@@ -189,6 +217,16 @@ pub struct ViewState {
     pub case: CaseView,
     /// The training run, if any.
     pub run: Run,
+    /// The sitting at one of the paper's experiments, if any.
+    pub paper: Paper,
+    /// What the training room knows beside it.
+    pub room: Room,
+    /// The map of embeddings, if any.
+    pub map: MapState,
+    /// How sure the ranking in view is.
+    pub sureness: Sureness,
+    /// Sentences about jobs that finished, for the window to say once.
+    pub finished: Vec<String>,
     /// Cards at the top, newest first.
     pub notices: Vec<Notice>,
     /// The last thing that was done and can be undone: "Removed 0002.png".
@@ -257,6 +295,11 @@ impl ViewState {
         self.selected.is_some_and(|id| self.searching.contains(&id))
     }
 
+    /// Whether there is a removed query to bring back.
+    pub fn can_undo(&self) -> bool {
+        !self.removed.is_empty()
+    }
+
     /// Whether a job of that kind runs.
     pub fn running(&self, kind: JobKind) -> bool {
         self.jobs.iter().any(|j| j.kind == kind && j.end.is_none())
@@ -272,18 +315,36 @@ impl ViewState {
             Event::QueryRemoved(id) => self.query_removed(id, send),
             Event::QueriesSkipped(broken) => self.skipped("Open queries", "could not be used as a query", &broken),
             Event::Searched(result) => self.searched(result, send),
+            Event::Assessed(certainty) => self.sureness.assessed(*certainty),
+            Event::Swept(sweep) => self.sureness.swept(*sweep),
             Event::Reconstructed { query, image } => {
                 if let Some(q) = self.queries.iter_mut().find(|q| q.info.id == query) {
                     q.reconstruction = Some(image);
                 }
             }
             // Pictures for the screen go to the texture cache, not here.
-            Event::Thumbnail { .. } => {}
+            Event::Thumbnail { .. } | Event::FarThumbnail { .. } => {}
+            Event::Map(event) => self.map_event(event),
             Event::JobStarted { job, kind, title } => {
                 if kind == JobKind::Train {
                     self.run.started(job);
                 }
-                let new = Job { id: job, kind, title, progress: None, end: None, stopping: false };
+                if kind == JobKind::Paper {
+                    self.paper.started(job);
+                }
+                if kind == JobKind::Map {
+                    self.map.started(job);
+                }
+                let new = Job {
+                    id: job,
+                    kind,
+                    title,
+                    progress: None,
+                    end: None,
+                    stopping: false,
+                    began: Instant::now(),
+                    took: None,
+                };
                 self.jobs.insert(0, new);
             }
             Event::JobProgress { job, progress } => {
@@ -291,18 +352,25 @@ impl ViewState {
                     j.progress = Some(progress);
                 }
             }
-            Event::JobEnded { job, end } => self.job_ended(job, end),
+            Event::JobEnded { job, end } => {
+                self.paper.ended(job);
+                self.job_ended(job, end);
+            }
+            Event::Paper { event, .. } => self.paper.apply(event),
             Event::Training { job, event } => {
                 if self.run.job == Some(job) {
                     self.run.apply(event);
                 }
             }
             Event::Case(event) => self.case_event(event),
+            Event::Room(event) => self.room_told(event, send),
             Event::Failed { what, message } => {
                 self.run.refused();
+                self.map.refused();
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
                 // ask by ourselves, or one fault would become a storm of cards.
                 self.searching.clear();
+                self.sureness.failed();
                 for q in &mut self.queries {
                     q.reconstructing = q.reconstruction.is_some();
                 }
@@ -333,6 +401,7 @@ impl ViewState {
                     self.candidate = step.along(self.candidate, len);
                 }
             }
+            Action::Sweep => self.sweep(send),
             Action::RemoveQuery(query) => self.remove(query, send),
             Action::UndoRemove if self.case.is_open() => self.undo_in_case(send),
             Action::UndoRemove => {
@@ -360,6 +429,12 @@ impl ViewState {
             Action::Train { config, run, resume } => {
                 self.run.asked(run.clone());
                 send.push(Command::Train { config, run, resume });
+            }
+            Action::Paper(order) => send.push(Command::Paper { order }),
+            Action::Room(request) => self.room_asks(request, send),
+            Action::Map(command) => {
+                self.map.asked(&command);
+                send.push(Command::Map(command));
             }
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
@@ -542,9 +617,14 @@ impl ViewState {
 
     fn job_ended(&mut self, id: JobId, end: JobEnd) {
         let Some(job) = self.job_mut(id) else { return };
-        job.end = Some(end.clone());
+        let took = job.began.elapsed().as_secs_f64();
+        (job.end, job.took) = (Some(end.clone()), Some(took));
         let title = job.title.clone();
+        if end == JobEnd::Done && took >= WORTH_SAYING {
+            self.finished.push(format!("{title}: done"));
+        }
         self.run.ended(id, &end);
+        self.map.ended(id);
         if let JobEnd::Failed(message) = end {
             self.notify(Gravity::Error, title, message, Vec::new());
         }

@@ -1,5 +1,7 @@
 //! What a path can be asked for, and the words for it.
 
+use super::state::PaperPath;
+
 /// What a path is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -15,12 +17,28 @@ pub enum Target {
     TrainWeights,
     /// The form's run folder.
     TrainRun,
+    /// A features file to lay out.
+    MapFeatures,
+    /// A data set whose people are to be laid out.
+    MapPeople,
+    /// A saved map.
+    MapOpen,
+    /// The file that a map is to be saved as.
+    MapSave,
     /// A run to go on with.
     Resume,
     /// A case to make.
     NewCase,
     /// A case to open.
     OpenCase,
+    /// A path of the form of the paper's experiments.
+    Paper(PaperPath),
+    /// The folder of runs.
+    Runs,
+    /// An archived run to bring in.
+    RunArchive,
+    /// A model file whose page is wanted.
+    PageModel,
 }
 
 impl Target {
@@ -33,9 +51,17 @@ impl Target {
             Target::TrainData => "Choose the training data",
             Target::TrainWeights => "Choose initial weights",
             Target::TrainRun => "Choose a run folder",
+            Target::MapFeatures => "Choose a features file",
+            Target::MapPeople => "Choose a data set",
+            Target::MapOpen => "Open a map",
+            Target::MapSave => "Save the map",
             Target::Resume => "Resume a run",
             Target::NewCase => "New case",
             Target::OpenCase => "Open case",
+            Target::Paper(path) => path.title(),
+            Target::Runs => "Choose the folder of runs",
+            Target::RunArchive => "Import a run",
+            Target::PageModel => "Choose a model file",
         }
     }
 
@@ -45,12 +71,24 @@ impl Target {
             Target::Model => "A model file written by Rain (.safetensors)",
             Target::Gallery => "A folder of sharp images; sub-folders are read too",
             Target::Queries => "An image, or a folder of images",
-            Target::TrainData => "A folder in the Market-1501 or VIPeR layout, or with a sub-folder a person",
+            Target::TrainData => {
+                "A data set: Market-1501, MSMT17, CUHK03, CUHK01, VIPeR, CAVIAR4REID, PRID 2011, a table (.csv), or a folder a person"
+            }
             Target::TrainWeights => "ResNet weights with torchvision names (.safetensors or .pth)",
             Target::TrainRun => "A folder that does not exist yet; it will hold checkpoints and history",
+            Target::MapFeatures => "A features file (.safetensors), as rain embed writes it",
+            Target::MapPeople => "A data set that says who is on each image; a few of its people are laid out",
+            Target::MapOpen => "A map that was saved as .safetensors",
+            Target::MapSave => {
+                "The ending decides: .safetensors can be opened again; .csv is a table; .svg and .png are pictures"
+            }
             Target::Resume => "The folder of a run that was stopped",
             Target::NewCase => "A file that does not exist yet; verdicts, notes and their history go into it",
             Target::OpenCase => "A case that Rain made (.raincase)",
+            Target::Paper(path) => path.hint(),
+            Target::Runs => "A folder whose sub-folders are runs",
+            Target::RunArchive => "A run that was exported (.zip)",
+            Target::PageModel => "A model file written by Rain, or published ResNet weights",
         }
     }
 
@@ -62,23 +100,40 @@ impl Target {
             Target::Queries => "/home/me/crops",
             Target::TrainData => "/home/me/Market-1501",
             Target::TrainWeights => "/home/me/resnet50.pth",
+            Target::MapFeatures => "/home/me/features.safetensors",
+            Target::MapPeople => "/home/me/Market-1501",
+            Target::MapOpen => "/home/me/map.safetensors",
+            Target::MapSave => "/home/me/map.svg",
             Target::TrainRun | Target::Resume => "/home/me/runs/first",
             Target::NewCase | Target::OpenCase => "/home/me/cases/first.raincase",
+            Target::Paper(path) => path.example(),
+            Target::Runs => "/home/me/runs",
+            Target::RunArchive => "/home/me/first.zip",
+            Target::PageModel => "/home/me/models/rain.safetensors",
         }
     }
 
     /// The button.
     pub fn verb(self) -> &'static str {
         match self {
-            Target::Model | Target::Gallery | Target::Queries | Target::OpenCase => "Open",
+            Target::Model | Target::Gallery | Target::Queries | Target::MapOpen | Target::OpenCase => "Open",
             Target::NewCase => "Make",
-            Target::TrainData | Target::TrainWeights | Target::TrainRun => "Choose",
+            Target::MapSave => "Save",
+            Target::TrainData
+            | Target::TrainWeights
+            | Target::TrainRun
+            | Target::Runs
+            | Target::PageModel
+            | Target::MapFeatures
+            | Target::MapPeople
+            | Target::Paper(_) => "Choose",
+            Target::RunArchive => "Import",
             Target::Resume => "Resume",
         }
     }
 
     /// Whether the path may name something that is yet to be made.
     pub fn is_new_folder(self) -> bool {
-        matches!(self, Target::TrainRun | Target::NewCase)
+        matches!(self, Target::TrainRun | Target::NewCase | Target::MapSave | Target::Paper(PaperPath::Out))
     }
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use egui::{
     Color32, Context, CornerRadius, CursorIcon, FontData, FontDefinitions, FontFamily, FontId, Margin, RichText,
-    Shadow, Stroke, TextStyle, Theme, Visuals, vec2,
+    Shadow, Stroke, TextStyle, Theme, ThemePreference, Visuals, vec2,
 };
 use egui_material_icons::MaterialIcon;
 
@@ -89,9 +89,68 @@ const LIGHT: Palette = Palette {
     series: [rgb(0x1B78B8), rgb(0x8F6200), rgb(0x0B7351), rgb(0xAE400A), rgb(0x9C4785)],
 };
 
+/// For eyes that need it: black ground, white text, hairlines that are no hairlines.
+const HIGH: Palette = Palette {
+    ground: rgb(0x000000),
+    pane: rgb(0x000000),
+    raised: rgb(0x0A0A0A),
+    hover: rgb(0x2A2A2A),
+    field: rgb(0x000000),
+    line: rgb(0x9A9A9A),
+    text: rgb(0xFFFFFF),
+    weak: rgb(0xE0E0E0),
+    strong: rgb(0xFFFFFF),
+    accent: rgb(0xFFE14D),
+    on_accent: rgb(0x000000),
+    same: rgb(0x5CF2C3),
+    other: rgb(0xFFA366),
+    series: [rgb(0x7CC8FF), rgb(0xFFC940), rgb(0x5CF2C3), rgb(0xFFA366), rgb(0xF3B3DE)],
+};
+
+/// The themes to choose from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+pub enum Choice {
+    /// Light or dark as the system is.
+    #[default]
+    System,
+    /// Dark.
+    Dark,
+    /// Light.
+    Light,
+    /// Dark, with the greatest contrast.
+    HighContrast,
+}
+
+impl Choice {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "As the system",
+            Self::Dark => "Dark",
+            Self::Light => "Light",
+            Self::HighContrast => "High contrast",
+        }
+    }
+}
+
 /// The colours that go with these visuals.
 pub fn palette(visuals: &Visuals) -> &'static Palette {
-    if visuals.dark_mode { &DARK } else { &LIGHT }
+    match (visuals.dark_mode, visuals.panel_fill == HIGH.ground) {
+        (true, true) => &HIGH,
+        (true, false) => &DARK,
+        (false, _) => &LIGHT,
+    }
+}
+
+/// Puts a theme on.
+pub fn choose(ctx: &Context, choice: Choice) {
+    let dark = if choice == Choice::HighContrast { &HIGH } else { &DARK };
+    ctx.style_mut_of(Theme::Dark, |style| set_style(style, dark));
+    ctx.set_theme(match choice {
+        Choice::System => ThemePreference::System,
+        Choice::Dark | Choice::HighContrast => ThemePreference::Dark,
+        Choice::Light => ThemePreference::Light,
+    });
 }
 
 /// `colour` laid thinly over `ground`: an opaque mix, which stays readable on any layer.
@@ -241,7 +300,7 @@ mod tests {
 
     #[test]
     fn text_colours_are_readable_on_every_ground() {
-        for p in [&DARK, &LIGHT] {
+        for p in [&DARK, &LIGHT, &HIGH] {
             for ground in [p.ground, p.pane, p.raised] {
                 for text in [p.text, p.weak, p.strong, p.accent, p.same, p.other] {
                     assert!(contrast(text, ground) >= 4.5, "{text:?} on {ground:?}: {}", contrast(text, ground));
@@ -255,9 +314,46 @@ mod tests {
     }
 
     #[test]
+    fn high_contrast_is_high() {
+        for text in [HIGH.text, HIGH.weak, HIGH.strong, HIGH.accent, HIGH.same, HIGH.other, HIGH.line] {
+            assert!(contrast(text, HIGH.raised) >= 7.0, "{text:?}: {}", contrast(text, HIGH.raised));
+        }
+    }
+
+    #[test]
+    fn pills_cards_and_marked_rows_are_readable_too() {
+        for p in [&DARK, &LIGHT, &HIGH] {
+            for colour in [p.same, p.other, p.accent, p.weak] {
+                let ground = tint(p.pane, colour, 0.12);
+                assert!(contrast(colour, ground) >= 4.5, "{colour:?} on {ground:?}: {}", contrast(colour, ground));
+            }
+            for text in [p.text, p.weak, p.accent, p.strong] {
+                let ground = tint(p.pane, p.accent, 0.14);
+                assert!(contrast(text, ground) >= 4.5, "{text:?} on {ground:?}: {}", contrast(text, ground));
+                assert!(contrast(text, p.hover) >= 4.5, "{text:?} on hover: {}", contrast(text, p.hover));
+            }
+        }
+    }
+
+    #[test]
+    fn each_theme_finds_its_palette() {
+        let ctx = Context::default();
+        for (choice, palette) in
+            [(Choice::Dark, &DARK), (Choice::Light, &LIGHT), (Choice::HighContrast, &HIGH), (Choice::Dark, &DARK)]
+        {
+            for (theme, p) in [(Theme::Dark, &DARK), (Theme::Light, &LIGHT)] {
+                ctx.style_mut_of(theme, |style| set_style(style, p));
+            }
+            choose(&ctx, choice);
+            let theme = if choice == Choice::Light { Theme::Light } else { Theme::Dark };
+            assert_eq!(super::palette(&ctx.style_of(theme).visuals), palette, "{choice:?}");
+        }
+    }
+
+    #[test]
     fn same_and_different_person_differ_in_lightness_or_hue_for_colour_blind_eyes() {
         // Blue is what red-green blindness leaves: the two verdict colours must differ clearly in it.
-        for p in [&DARK, &LIGHT] {
+        for p in [&DARK, &LIGHT, &HIGH] {
             assert!((i32::from(p.same.b()) - i32::from(p.other.b())).abs() >= 60);
         }
     }

@@ -167,7 +167,7 @@ pub fn menu(ui: &mut Ui, cx: &mut Cx<'_>) {
         if item(ui, ICON_DESCRIPTION, "Export report…", Some(keys::Command::Export), is_open) {
             cx.wishes.push(Wish::Export);
         }
-        if item(ui, ICON_HISTORY, "History", Some(keys::Command::History), is_open) {
+        if item(ui, ICON_HISTORY, "History", Some(keys::Command::Pane(super::dock::Pane::History)), is_open) {
             cx.wishes.push(Wish::History);
         }
         if item(ui, ICON_UNDO, "Undo", Some(keys::Command::Undo), is_open) {

@@ -216,7 +216,7 @@ fn open(args: &EvalArgs, device: &Device) -> Result<(Rain, Value)> {
 }
 
 /// A model that has seen the people it is tested on shows figures that mean nothing: say so.
-fn warn_of_leaks(card: &Value, data: &std::path::Path, splits: &[&String], all: bool) {
+pub(super) fn warn_of_leaks(card: &Value, data: &std::path::Path, splits: &[&String], all: bool) {
     let same_set = card["data"]["name"].as_str() == data.file_name().and_then(|name| name.to_str());
     let same_split = splits.iter().all(|hash| card["data"]["split"].as_str() == Some(hash.as_str()));
     if same_set && (all || !same_split) {

@@ -9,6 +9,7 @@ use crate::device::DeviceChoice;
 use crate::error::{Error, Result};
 
 mod bench;
+mod calibrate;
 mod case;
 mod console;
 mod data;
@@ -16,11 +17,18 @@ mod demo;
 pub mod doctor;
 mod embed;
 mod eval;
+mod export;
+mod figures;
+mod index;
+mod info;
 mod mlr;
+mod paper;
 pub mod pedestrians;
+mod project;
 mod rank;
 mod reconstruct;
 mod report;
+mod runs;
 mod search;
 pub mod train;
 
@@ -50,11 +58,19 @@ enum Command {
     Train(train::TrainArgs),
     Embed(embed::EmbedArgs),
     Search(search::SearchArgs),
+    Index(index::IndexArgs),
     Reconstruct(reconstruct::ReconstructArgs),
     Data(data::DataArgs),
     Mlr(mlr::MlrArgs),
     Eval(eval::EvalArgs),
+    Calibrate(calibrate::CalibrateArgs),
     Rank(rank::RankArgs),
+    Paper(paper::PaperArgs),
+    Runs(runs::RunsArgs),
+    Info(info::InfoArgs),
+    Export(export::ExportArgs),
+    Project(project::ProjectArgs),
+    Figures(figures::FiguresArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     Case(case::CaseArgs),
@@ -81,11 +97,19 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Train(args)) => train::run(&args, device),
         Some(Command::Embed(args)) => embed::run(&args, device),
         Some(Command::Search(args)) => search::run(&args, device),
+        Some(Command::Index(args)) => index::run(&args, device),
         Some(Command::Reconstruct(args)) => reconstruct::run(&args, device),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Mlr(args)) => mlr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args, device),
+        Some(Command::Calibrate(args)) => calibrate::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
+        Some(Command::Paper(args)) => paper::run(&args, device),
+        Some(Command::Runs(args)) => runs::run(&args),
+        Some(Command::Info(args)) => info::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Project(args)) => project::run(&args, device),
+        Some(Command::Figures(args)) => figures::run(&args, device),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
         Some(Command::Case(args)) => case::run(&args, device),

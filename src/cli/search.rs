@@ -109,10 +109,10 @@ pub(super) fn as_json(query: &QueryInfo, result: &SearchResult, entries: &[Galle
         .candidates
         .iter()
         .map(|candidate| {
-            let GalleryEntry { path, identity, camera } = &entries[candidate.entry];
+            let GalleryEntry { path, identity, camera, taken } = &entries[candidate.entry];
             json!({
                 "rank": candidate.rank, "path": path, "distance": candidate.distance, "identity": identity,
-                "camera": camera, "same": candidate.same,
+                "camera": camera, "same": candidate.same, "taken": taken,
             })
         })
         .collect();
@@ -131,7 +131,7 @@ fn as_text(query: &QueryInfo, result: &SearchResult, entries: &[GalleryEntry], o
     let _ = writeln!(out, "{}: the nearest {shown} of {all} gallery images ({measure} distance)", query.path.display());
     let _ = writeln!(out, "  rank  distance  same  identity  camera  image");
     for candidate in &result.candidates {
-        let GalleryEntry { path, identity, camera } = &entries[candidate.entry];
+        let GalleryEntry { path, identity, camera, .. } = &entries[candidate.entry];
         let (distance, same) = (candidate.distance, glyph(candidate.same));
         let (identity, camera) = (label(*identity), label(*camera));
         let _ = writeln!(

@@ -54,10 +54,10 @@ pub fn load(path: &Path) -> Result<RgbImage> {
     decode(path, &read(path)?)
 }
 
-/// [`load`] for a file whose bytes are at hand; `path` names it in errors.
+/// [`load`] of a file whose content has been [`read`] already; `path` is for messages.
 ///
 /// # Errors
-/// As [`load`], where the bytes are not an image.
+/// [`Error::File`], as [`load`].
 pub fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     shielded(path, || {
         let (_, mut decoder) = open(path, bytes)?;
@@ -151,7 +151,10 @@ pub fn save_png(image: &RgbImage, path: &Path) -> Result<()> {
 }
 
 /// The whole file. Refuses what is no regular file (reading a pipe would wait for ever) and what is absurdly large.
-fn read(path: &Path) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read, [`Error::File`] where it is refused.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     let failed = |e| Error::io("read", path, e);
     let about = fs::metadata(path).map_err(failed)?;
     let refused = if about.is_dir() {

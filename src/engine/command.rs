@@ -4,6 +4,9 @@ use std::path::PathBuf;
 
 pub use super::case::CaseCommand;
 use super::case::Restore;
+pub use super::map::MapCommand;
+use super::room::RoomCommand;
+use crate::eval::paper::Order;
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
@@ -47,6 +50,20 @@ pub enum Command {
         /// How to compare.
         measure: Measure,
     },
+    /// Say where a query's distances stand, and what a calibration says of them.
+    Assess {
+        /// Which query.
+        query: QueryId,
+        /// How to compare.
+        measure: Measure,
+    },
+    /// Rank the gallery against a query that loses more and more of its detail.
+    Sweep {
+        /// Which query.
+        query: QueryId,
+        /// How to compare.
+        measure: Measure,
+    },
     /// Run the decoder on a query.
     Reconstruct {
         /// Which query.
@@ -72,6 +89,22 @@ pub enum Command {
     Case(CaseCommand),
     /// Put a case's queries, model and gallery on the desk; the case's thread asks for it.
     Restore(Box<Restore>),
+    /// Run one of the paper's tables or figures again, as far as it is not done yet: a job.
+    Paper {
+        /// What, on which data, at which budget.
+        order: Box<Order>,
+    },
+    /// Something of the training room.
+    Room(RoomCommand),
+    /// Make, open or save a map of embeddings.
+    Map(MapCommand),
+    /// Decode an image for the screen as it looks `rate` times as far away, at the size that is left of it.
+    FarThumbnail {
+        /// The image file.
+        path: PathBuf,
+        /// How many times as far away, in thousandths.
+        rate: u32,
+    },
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

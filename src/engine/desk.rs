@@ -22,6 +22,9 @@ use crate::gallery::search::{Index, first_same, nearest};
 use crate::model::rain::Rain;
 use crate::train::event::Flow;
 
+#[path = "subject.rs"]
+mod subject;
+
 /// Hears of units done and units in all; answers whether to go on.
 pub(crate) type Step<'a> = &'a mut dyn FnMut(u64, u64) -> Flow;
 
@@ -92,8 +95,8 @@ impl Model {
         }
         broken.sort_by(|a, b| a.path.cmp(&b.path));
         let entry = |&i: &usize| {
-            let Photo { path, identity, camera, .. } = photos[i].clone();
-            GalleryEntry { path, identity, camera }
+            let Photo { path, identity, camera, taken, .. } = photos[i].clone();
+            GalleryEntry { path, identity, camera, taken }
         };
         let entries: Vec<GalleryEntry> = embedded.kept.iter().map(entry).collect();
         Ok(Gallery {
@@ -133,6 +136,13 @@ impl Model {
 
     fn input(&self, image: &RgbImage) -> Vec<f32> {
         image_io::normalise(&image_io::resize(image, self.info.config.height, self.info.config.width))
+    }
+}
+
+impl Query {
+    /// Its embedding, raw.
+    pub fn embedding(&self) -> &[f32] {
+        &self.embedding
     }
 }
 
@@ -183,7 +193,8 @@ impl Desk {
         let crops = queries.iter().zip(images).zip(embeddings);
         let added = crops.map(|((query, image), embedding)| {
             let StoredQuery { path, identity, camera, .. } = query.clone();
-            self.add(&Photo { path, identity, camera, part: crate::data::dataset::Part::Any }, image, embedding)
+            let (part, taken) = (crate::data::dataset::Part::Any, crate::data::taken::Taken::default());
+            self.add(&Photo { path, identity, camera, part, taken }, image, embedding)
         });
         Ok(added.collect())
     }
@@ -191,7 +202,8 @@ impl Desk {
     fn add(&mut self, photo: &Photo, image: Arc<RgbImage>, embedding: Vec<f32>) -> QueryInfo {
         self.last_query += 1;
         let id = QueryId(self.last_query);
-        let info = QueryInfo { id, path: photo.path.clone(), identity: photo.identity, camera: photo.camera, image };
+        let Photo { path, identity, camera, taken, .. } = photo.clone();
+        let info = QueryInfo { id, path, identity, camera, taken, image };
         self.queries.insert(id, Query { info: info.clone(), embedding });
         info
     }
@@ -215,6 +227,12 @@ impl Desk {
         self.gallery = gallery;
         self.model = Some(model);
         Ok(())
+    }
+
+    /// Distances of an embedding to every gallery image.
+    pub fn distances(&self, embedding: &[f32], measure: Measure) -> Result<Vec<f32>> {
+        let missing = || Error::input("No gallery is open", "Open a gallery first");
+        Ok(self.gallery.as_ref().ok_or_else(missing)?.index.distances(embedding, measure))
     }
 
     /// Ranks the gallery against a query.
@@ -253,5 +271,6 @@ fn photo(entry: &GalleryEntry) -> Photo {
         identity: entry.identity,
         camera: entry.camera,
         part: crate::data::dataset::Part::Any,
+        taken: entry.taken,
     }
 }

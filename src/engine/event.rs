@@ -6,8 +6,13 @@ use std::sync::Arc;
 use image::RgbImage;
 
 pub use super::case::CaseEvent;
+use super::certainty::{Certainty, Sweep};
 use super::command::{JobId, Measure, QueryId};
+use super::map::MapEvent;
+use super::paper::PaperEvent;
+use super::room::RoomEvent;
 use crate::data::dataset::Broken;
+use crate::data::taken::Taken;
 use crate::model::config::ModelConfig;
 use crate::train::event::TrainEvent;
 
@@ -33,6 +38,8 @@ pub struct GalleryEntry {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
+    /// When it was taken, where its set or its name says so.
+    pub taken: Taken,
 }
 
 /// The gallery that is being searched.
@@ -57,6 +64,8 @@ pub struct QueryInfo {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
+    /// When it was taken, where its name says so.
+    pub taken: Taken,
     /// Its pixels at their true size.
     pub image: Arc<RgbImage>,
 }
@@ -98,6 +107,12 @@ pub enum JobKind {
     Queries,
     /// Training.
     Train,
+    /// A table or figure of the paper.
+    Paper,
+    /// Something of the training room: an estimate, an export, an archive.
+    Room,
+    /// Making a map of embeddings.
+    Map,
 }
 
 /// How far a job is.
@@ -144,6 +159,10 @@ pub enum Event {
     QueriesSkipped(Vec<Broken>),
     /// A ranking.
     Searched(SearchResult),
+    /// Where a query's distances stand.
+    Assessed(Box<Certainty>),
+    /// How a query's ranking changes with less detail.
+    Swept(Box<Sweep>),
     /// The decoder's image of a query, of the model's input size. A reconstruction, not evidence.
     Reconstructed {
         /// Which query.
@@ -192,6 +211,26 @@ pub enum Event {
     },
     /// Something about the case.
     Case(CaseEvent),
+    /// Something happened in a sitting at one of the paper's experiments.
+    Paper {
+        /// Its job.
+        job: JobId,
+        /// What.
+        event: PaperEvent,
+    },
+    /// Something of the training room.
+    Room(RoomEvent),
+    /// Something happened to a map of embeddings.
+    Map(MapEvent),
+    /// A decoded image as it looks from far away, or why there is none.
+    FarThumbnail {
+        /// The image file.
+        path: PathBuf,
+        /// How many times as far away, in thousandths.
+        rate: u32,
+        /// The image, or the reason.
+        image: Result<Arc<RgbImage>, String>,
+    },
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
         /// What was asked, in words: "Open model".

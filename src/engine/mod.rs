@@ -2,12 +2,16 @@
 //! [`command::Command`]s and [`event::Event`]s.
 
 pub mod case;
+pub mod certainty;
 pub mod command;
 pub(crate) mod desk;
 pub mod event;
 mod job;
+pub mod map;
 mod outbox;
 mod panic;
+pub mod paper;
+pub mod room;
 #[cfg(test)]
 mod tests;
 mod thumbnails;

@@ -285,3 +285,6 @@ fn dropping_never_hangs_even_when_nobody_reads() {
     });
     assert!(ended.recv_timeout(DEADLINE).is_ok(), "the drop came back");
 }
+
+#[path = "map_tests.rs"]
+mod map_tests;

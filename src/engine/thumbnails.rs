@@ -11,6 +11,7 @@ use super::event::Event;
 use super::outbox::Outbox;
 use super::panic::{Failure, guarded};
 use crate::data::image_io;
+use crate::data::resolution::reduced;
 use crate::error::{Error, Result};
 
 const THREADS: usize = 2;
@@ -29,9 +30,18 @@ struct Shared {
     outbox: Outbox,
 }
 
+/// An image that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Request {
+    /// Its longest side at most so many pixels.
+    Side(PathBuf, u32),
+    /// As it looks so many thousandths times as far away.
+    Far(PathBuf, u32),
+}
+
 #[derive(Default)]
 struct Queue {
-    requests: VecDeque<(PathBuf, u32)>,
+    requests: VecDeque<Request>,
     closed: bool,
 }
 
@@ -51,16 +61,24 @@ impl Thumbnails {
 
     /// Asks for an image; never waits. A request that is waiting already moves to the front.
     pub fn ask(&self, path: PathBuf, max_side: u32) {
+        self.queue_up(Request::Side(path, max_side));
+    }
+
+    /// The same of an image as it looks `rate` thousandths times as far away.
+    pub fn ask_far(&self, path: PathBuf, rate: u32) {
+        self.queue_up(Request::Far(path, rate));
+    }
+
+    fn queue_up(&self, request: Request) {
         let mut queue = self.shared.queue();
-        let request = (path, max_side);
         queue.requests.retain(|waiting| *waiting != request);
         queue.requests.push_back(request);
         let refused = if queue.requests.len() > CAPACITY { queue.requests.pop_front() } else { None };
         drop(queue);
         self.shared.bell.notify_one();
-        if let Some((path, max_side)) = refused {
+        if let Some(request) = refused {
             let image = Err("Too many images were asked for at once. Scroll back to load this one.".into());
-            self.shared.outbox.offer(Event::Thumbnail { path, max_side, image });
+            self.shared.outbox.offer(answer(request, image));
         }
     }
 }
@@ -84,16 +102,20 @@ impl Shared {
     }
 
     fn serve(&self) {
-        while let Some((path, max_side)) = self.next() {
-            let image = guarded(|| decode(&path, max_side)).map(Arc::new).map_err(|failure| match failure {
+        while let Some(request) = self.next() {
+            let decoded = guarded(|| match &request {
+                Request::Side(path, max_side) => decode(path, *max_side),
+                Request::Far(path, rate) => decode_far(path, *rate),
+            });
+            let image = decoded.map(Arc::new).map_err(|failure| match failure {
                 Failure::Told(text) => text,
                 Failure::Cancelled => Error::Cancelled.to_string(),
             });
-            self.outbox.result(Event::Thumbnail { path, max_side, image });
+            self.outbox.result(answer(request, image));
         }
     }
 
-    fn next(&self) -> Option<(PathBuf, u32)> {
+    fn next(&self) -> Option<Request> {
         let mut queue = self.queue();
         loop {
             if queue.closed {
@@ -105,6 +127,22 @@ impl Shared {
             queue = self.bell.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
+
+fn answer(request: Request, image: Result<Arc<RgbImage>, String>) -> Event {
+    match request {
+        Request::Side(path, max_side) => Event::Thumbnail { path, max_side, image },
+        Request::Far(path, rate) => Event::FarThumbnail { path, rate, image },
+    }
+}
+
+/// The image at the size that is left of it `rate` thousandths times as far away: what [`degrade`] enlarges again.
+///
+/// [`degrade`]: crate::data::resolution::degrade
+fn decode_far(path: &Path, rate: u32) -> Result<RgbImage> {
+    let image = image_io::load(path)?;
+    let side = |side: u32| reduced(side as usize, f64::from(rate.max(1000)) / 1000.0);
+    Ok(image_io::resize(&image, side(image.height()), side(image.width())))
 }
 
 /// The image, its longest side at most `max_side` pixels; a small image keeps its true size.
@@ -132,5 +170,7 @@ mod tests {
         assert_eq!(decode(&path, 500).unwrap().dimensions(), (40, 100));
         assert_eq!(decode(&path, 0).unwrap().dimensions(), (1, 1));
         assert!(decode(&folder.path().join("none.png"), 50).is_err());
+        assert_eq!(decode_far(&path, 4000).unwrap().dimensions(), (10, 25));
+        assert_eq!(decode_far(&path, 1).unwrap().dimensions(), (40, 100));
     }
 }

@@ -8,20 +8,26 @@ use candle_core::Device;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::case::{Cases, Restore};
-use super::command::{Command, JobId};
+use super::command::{Command, JobId, MapCommand};
 use super::desk::{Desk, Model};
 use super::event::{Event, JobEnd, JobKind};
 use super::job::{Jobs, Ticket};
 use super::outbox::{Outbox, Wake};
 use super::panic::{Failure, guarded};
+use super::paper;
+use super::room::{Room, RoomCommand};
 use super::thumbnails::Thumbnails;
-use super::training::{EngineObserver, Train, train};
+use super::training::{EngineObserver, Train, Wishes, train};
 use crate::device::{DeviceChoice, describe};
 use crate::error::{Error, Result};
+use crate::eval::paper::Order;
 use crate::gallery::{embed::BATCH, photos};
 use crate::train::config::RunConfig;
 use crate::train::event::Flow;
 use crate::train::trainer::Outcome;
+
+#[path = "mapping.rs"]
+mod mapping;
 
 /// Commands that may wait.
 const CAPACITY: usize = 1024;
@@ -38,6 +44,8 @@ pub struct Engine {
     jobs: Jobs,
     thumbnails: Option<Thumbnails>,
     cases: Cases,
+    room: Option<Room>,
+    wishes: Wishes,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -55,7 +63,9 @@ impl Engine {
         let thumbnails = Thumbnails::start(outbox.clone())?;
         let (opened, open) = bounded::<Result<()>>(1);
         let cases = Cases::start(outbox.clone(), commands.clone())?;
-        let (theirs, their_jobs) = (outbox.tapped(cases.tap()), jobs.clone());
+        let room = Some(Room::start(outbox.clone(), jobs.clone())?);
+        let wishes = Wishes::default();
+        let (theirs, their_jobs, their_wishes) = (outbox.tapped(cases.tap()), jobs.clone(), wishes.clone());
         let body = move || {
             let device = match device.open() {
                 Ok(device) => device,
@@ -65,12 +75,14 @@ impl Engine {
                 }
             };
             let _ = opened.send(Ok(()));
-            Worker::new(device, inbox, theirs, their_jobs, train).run();
+            Worker::new(device, inbox, theirs, their_jobs, their_wishes, train).run();
         };
         let thread = std::thread::Builder::new().name("engine".into()).stack_size(STACK).spawn(body).map_err(|e| {
             Error::input(format!("The engine's thread could not start ({e})"), "Close other programs and start again")
         })?;
-        let engine = Self { commands, events, outbox, jobs, thumbnails: Some(thumbnails), cases, thread: Some(thread) };
+        let thumbnails = Some(thumbnails);
+        let thread = Some(thread);
+        let engine = Self { commands, events, outbox, jobs, thumbnails, cases, room, wishes, thread };
         match open.recv() {
             Ok(answer) => answer.map(|()| engine),
             Err(_) => Err(Error::input("The device could not be opened", "Try `--device cpu`")),
@@ -87,7 +99,19 @@ impl Engine {
                     thumbnails.ask(path, max_side);
                 }
             }
+            Command::FarThumbnail { path, rate } => {
+                if let Some(thumbnails) = &self.thumbnails {
+                    thumbnails.ask_far(path, rate);
+                }
+            }
             Command::Shutdown => self.shut_down(),
+            Command::Room(RoomCommand::Hold(hold)) => self.wishes.hold(hold),
+            Command::Room(RoomCommand::LastEpoch(last)) => self.wishes.last_epoch(last),
+            Command::Room(request) if !matches!(request, RoomCommand::Estimate(_)) => {
+                if let Some(room) = &self.room {
+                    room.ask(request);
+                }
+            }
             command => {
                 let message = match self.commands.try_send(command) {
                     Ok(()) => return,
@@ -116,6 +140,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.shut_down();
         self.thumbnails = None;
+        self.room = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join(); // its work is guarded: it has nothing to tell
         }
@@ -124,19 +149,32 @@ impl Drop for Engine {
 
 /// The state of the engine's thread.
 pub(super) struct Worker {
-    device: Device,
+    pub device: Device,
     inbox: Receiver<Command>,
     pub outbox: Outbox,
     jobs: Jobs,
     train: Train,
     desk: Desk,
     last_job: u64,
-    training: bool,
+    pub training: bool,
+    wishes: Wishes,
+    mapping: mapping::Mapping,
 }
 
 impl Worker {
-    fn new(device: Device, inbox: Receiver<Command>, outbox: Outbox, jobs: Jobs, train: Train) -> Self {
-        Self { device, inbox, outbox, jobs, train, desk: Desk::default(), last_job: 0, training: false }
+    fn new(device: Device, inbox: Receiver<Command>, outbox: Outbox, jobs: Jobs, wishes: Wishes, train: Train) -> Self {
+        Self {
+            device,
+            inbox,
+            outbox,
+            jobs,
+            train,
+            desk: Desk::default(),
+            last_job: 0,
+            training: false,
+            wishes,
+            mapping: mapping::Mapping::default(),
+        }
     }
 
     fn run(mut self) {
@@ -186,6 +224,14 @@ impl Worker {
                 self.outbox.result(Event::Searched(self.desk.search(query, top, measure)?));
                 Ok(())
             }
+            Command::Assess { query, measure } => {
+                self.outbox.result(Event::Assessed(Box::new(self.desk.certainty(query, measure)?)));
+                Ok(())
+            }
+            Command::Sweep { query, measure } => {
+                self.outbox.result(Event::Swept(Box::new(self.desk.sweep(query, measure, &self.device)?)));
+                Ok(())
+            }
             Command::Reconstruct { query } => {
                 let image = self.desk.model()?.reconstruct(&self.desk.query(query)?.info.image, &self.device)?;
                 self.outbox.result(Event::Reconstructed { query, image: Arc::new(image) });
@@ -193,8 +239,16 @@ impl Worker {
             }
             Command::Train { config, run, resume } => self.train(*config, &run, resume),
             Command::Restore(restore) => self.restore(*restore),
+            Command::Paper { order } => self.paper(&order),
+            Command::Room(RoomCommand::Estimate(config)) => self.estimate(&config),
+            Command::Map(command) => self.map(command),
             // These never come this far: `Engine::send` sees to them.
-            Command::Case(_) | Command::Thumbnail { .. } | Command::Cancel { .. } | Command::Shutdown => Ok(()),
+            Command::Case(_)
+            | Command::Thumbnail { .. }
+            | Command::FarThumbnail { .. }
+            | Command::Room(_)
+            | Command::Cancel { .. }
+            | Command::Shutdown => Ok(()),
         }
     }
 
@@ -286,9 +340,10 @@ impl Worker {
             return Err(Error::input("A run is training already", "Stop it first, or wait for its end"));
         }
         self.training = true;
-        let (train, device) = (self.train, self.device.clone());
+        let (train, device, wishes) = (self.train, self.device.clone(), self.wishes.clone());
+        wishes.clear();
         self.job(JobKind::Train, format!("Train {}", name(run)), |worker, ticket| {
-            let mut observer = EngineObserver { worker, ticket, total_steps: 0 };
+            let mut observer = EngineObserver::new(worker, ticket, wishes);
             match train(config, run, resume, &device, &mut observer)? {
                 Outcome::Finished { .. } => Ok(()),
                 Outcome::Stopped { .. } => Err(Error::Cancelled),
@@ -298,8 +353,23 @@ impl Worker {
         Ok(())
     }
 
+    fn paper(&mut self, order: &Order) -> Result<()> {
+        if self.training {
+            return Err(Error::input("A run is training already", "Stop it first, or wait for its end"));
+        }
+        self.training = true;
+        let title = format!("{} of the paper", order.which.name());
+        self.job(JobKind::Paper, title, |worker, ticket| paper::sit(worker, ticket, order));
+        self.training = false;
+        Ok(())
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Runs long work as a job: its start, its end and its failure are told, a panic included.
-    fn job(&mut self, kind: JobKind, title: String, work: impl FnOnce(&mut Self, &mut Ticket) -> Result<()>) {
+    pub fn job(&mut self, kind: JobKind, title: String, work: impl FnOnce(&mut Self, &mut Ticket) -> Result<()>) {
         self.last_job += 1;
         let job = JobId(self.last_job);
         let mut ticket = self.jobs.open(job, &self.outbox);
@@ -322,9 +392,17 @@ fn what(command: &Command) -> &'static str {
         Command::AddQueries { .. } => "Add queries",
         Command::RemoveQuery { .. } => "Remove query",
         Command::Search { .. } => "Search",
+        Command::Assess { .. } => "Say how sure a ranking is",
+        Command::Sweep { .. } => "Rank the query with less detail",
         Command::Reconstruct { .. } => "Reconstruct",
         Command::Thumbnail { .. } => "Show image",
         Command::Train { .. } => "Train",
+        Command::Paper { .. } => "Run an experiment of the paper",
+        Command::Room(request) => request.what(),
+        Command::FarThumbnail { .. } => "Show image",
+        Command::Map(MapCommand::Project { .. }) => "Make map",
+        Command::Map(MapCommand::Open { .. }) => "Open map",
+        Command::Map(MapCommand::Save { .. }) => "Save map",
         Command::Cancel { .. } => "Stop",
         Command::Case(_) => "Case",
         Command::Restore(_) => "Open case",

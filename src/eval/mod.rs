@@ -1,8 +1,10 @@
 //! CMC, mAP and mINP, the protocols that use them, re-ranking, and how sure a figure is.
 
+pub mod calibration;
 pub mod distances;
 pub mod interval;
 pub mod judgement;
+pub mod paper;
 pub mod plan;
 pub mod protocol;
 pub mod ranking;

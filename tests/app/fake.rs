@@ -4,10 +4,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
-use rain::engine::command::{Command, JobId, QueryId};
+use rain::engine::certainty::{Certainty, Histogram, RATES, Standing, Step, Sweep};
+use rain::engine::command::{Command, JobId, Measure, QueryId};
 use rain::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
+use rain::eval::calibration::{Reading, Set, Strangers, Verdict};
 use rain::model::config::ModelConfig;
 use rain::train::event::{RateFigures, SampleImages, StepRecord, TrainEvent, ValidationRecord};
 
@@ -62,6 +64,7 @@ pub fn gallery() -> Event {
             path: format!("/gallery/{:04}_c{}.png", i % 12, i / 12 + 1).into(),
             identity: (i % 12) as i64,
             camera: (i / 12 + 1) as i64,
+            taken: Default::default(),
         })
         .collect();
     Event::GalleryOpened(GalleryInfo {
@@ -78,6 +81,7 @@ pub fn query(n: u64) -> Event {
         path: format!("/crops/{n:04}_c6_lr.png").into(),
         identity: n as i64,
         camera: 6,
+        taken: Default::default(),
         image: figure(n, 6, 16, 32),
     })
 }
@@ -110,6 +114,8 @@ pub fn answer(command: &Command) -> Vec<Event> {
                 gallery_size: GALLERY,
             })]
         }
+        Command::Assess { query, measure } => vec![certainty(*query, *measure, Verdict::Near)],
+        Command::Sweep { query, measure } => vec![sweep(*query, *measure)],
         Command::Reconstruct { query } => {
             vec![Event::Reconstructed { query: *query, image: figure(query.0, 3, 64, 128) }]
         }
@@ -144,6 +150,56 @@ pub fn answer(command: &Command) -> Vec<Event> {
         ],
         _ => Vec::new(),
     }
+}
+
+/// Where the distances of a query stand; every fourth stands as far as strangers.
+pub fn certainty(query: QueryId, measure: Measure, verdict: Verdict) -> Event {
+    let scale = if measure == Measure::Cosine { 1.0 } else { 30.0 };
+    let spread = |from: f32, to: f32| (0..21).map(|k| scale * (from + (to - from) * k as f32 / 20.0)).collect();
+    let reading = Reading {
+        set: Set {
+            name: "crowd".into(),
+            split: "0123456789abcdef".into(),
+            identities: 200,
+            queries: 800,
+            gallery: 800,
+        },
+        rate: 4.0,
+        height: 32.0,
+        same: spread(0.05, 0.42),
+        strangers: Strangers {
+            gallery: 50,
+            best: spread(0.16, 0.60),
+            threshold: scale * 0.33,
+            caught: 0.81,
+            false_alarms: 0.12,
+        },
+        same_as_far: 0.67,
+        stranger_as_near: 0.03,
+        verdict,
+        larger_gallery: false,
+    };
+    let counts =
+        (0..40).map(|i| (6.0 * (-((f64::from(i) - 24.0) / 8.0).powi(2)).exp()) as u32 + u32::from(i == 0)).collect();
+    Event::Assessed(Box::new(Certainty {
+        query,
+        measure,
+        histogram: Histogram { low: scale * 0.171, high: scale * 1.1, counts },
+        best: scale * 0.171,
+        standing: Standing::Calibrated(Box::new(reading)),
+    }))
+}
+
+/// A ranking that holds down to r = 3.
+pub fn sweep(query: QueryId, measure: Measure) -> Event {
+    let step = |(i, rate): (usize, f64)| Step {
+        rate,
+        pixels: [(16.0 / rate) as usize, (32.0 / rate) as usize],
+        same_first: rate <= 3.0,
+        kept: 10 - i,
+        ranks: (0..50).map(|c| 1 + c * (i + 1) + i * i).collect(),
+    };
+    Event::Swept(Box::new(Sweep { query, measure, steps: RATES.into_iter().enumerate().map(step).collect() }))
 }
 
 /// The job number of the fake run.
@@ -188,6 +244,7 @@ pub fn steps(range: std::ops::Range<u64>) -> Vec<Event> {
                 lr: 3.5e-4,
                 lr_discriminator: 1e-4,
                 images_per_second: 43.0 + 2.0 * random(step, 6),
+                ..StepRecord::default()
             };
             let progress = Progress { done: step, total: 3_000, unit: "steps", seconds_left: Some(60.0 * 12.0) };
             [Event::Training { job: RUN, event: TrainEvent::Step(record) }, Event::JobProgress { job: RUN, progress }]

@@ -9,7 +9,7 @@ fn model(decoder: bool) -> Event {
 }
 
 fn gallery(images: usize) -> Event {
-    let entry = |i| GalleryEntry { path: format!("{i}.png").into(), identity: 1, camera: 1 };
+    let entry = |i| GalleryEntry { path: format!("{i}.png").into(), identity: 1, camera: 1, taken: Default::default() };
     Event::GalleryOpened(GalleryInfo {
         path: "g".into(),
         entries: Arc::new((0..images).map(entry).collect()),
@@ -23,6 +23,7 @@ fn query(id: u64) -> Event {
         path: format!("{id}.png").into(),
         identity: 1,
         camera: 2,
+        taken: Default::default(),
         image: Arc::new(RgbImage::new(4, 8)),
     })
 }

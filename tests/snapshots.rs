@@ -1,0 +1,74 @@
+//! What the panes look like, in light and dark. A picture needs an adapter that wgpu can draw with (`mesa-vulkan-drivers`
+//! will do); where there is none, these tests say so and pass. The gate are the tests in `app.rs`.
+//!
+//! `UPDATE_SNAPSHOTS=1 cargo test --release --test snapshots` makes the pictures anew.
+
+#[path = "app/fake.rs"]
+#[expect(dead_code, reason = "shared with the tests of the window, which use more of it")]
+mod fake;
+
+use egui::Theme;
+use egui_kittest::{Harness, SnapshotOptions};
+use rain::app::{App, theme};
+use rain::engine::event::Event;
+
+/// Whether wgpu finds something to draw with. A missing adapter shows as a panic of the renderer.
+fn can_draw() -> bool {
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(|_| {}));
+    let drawn =
+        std::panic::catch_unwind(|| Harness::builder().with_size([8.0, 8.0]).wgpu().build_ui(|_| {}).render().is_ok());
+    std::panic::set_hook(hook);
+    let can = drawn.unwrap_or(false);
+    if !can {
+        eprintln!("Skipped: wgpu finds no adapter here. Install mesa-vulkan-drivers to take the pictures.");
+    }
+    can
+}
+
+fn window(theme: Theme, size: [f32; 2], full: bool) -> Harness<'static, App> {
+    let (events, receiver) = crossbeam_channel::unbounded();
+    let back = events.clone();
+    let mut harness = Harness::builder()
+        .with_size(size)
+        .with_max_steps(40)
+        .with_context_setup(move |ctx| {
+            theme::install(ctx);
+            ctx.set_theme(theme);
+        })
+        .wgpu()
+        .build_eframe(move |_| {
+            let send = Box::new(move |command| {
+                for event in fake::answer(&command) {
+                    back.send(event).unwrap();
+                }
+            });
+            App::new(receiver, send, None)
+        });
+    if full {
+        let first = [Event::Ready { device: "CPU, 2 threads".into() }, fake::model(), fake::gallery()];
+        first.into_iter().chain((0..12).map(fake::query)).for_each(|event| events.send(event).unwrap());
+    }
+    harness.run_steps(12);
+    harness
+}
+
+/// One test, so that the adapter is looked for once and pictures are taken one after the other.
+#[test]
+fn the_window_looks_as_it_did() {
+    if !can_draw() {
+        return;
+    }
+    let mut failures = Vec::new();
+    for (theme, name) in [(Theme::Dark, "dark"), (Theme::Light, "light")] {
+        for (what, full) in [("empty", false), ("investigate", true)] {
+            let mut harness = window(theme, [1100.0, 700.0], full);
+            // Other drivers round colours and edges a little differently.
+            let options = SnapshotOptions::new().threshold(1.2).failed_pixel_count_threshold(600);
+            if let Err(error) = harness.try_snapshot_options(format!("{what}-{name}"), &options) {
+                failures.push(error.to_string());
+            }
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
