@@ -2,10 +2,12 @@
 //!
 //! It implements RAIN ("Learning Resolution-Invariant Deep Representations for Person Re-Identification") on Candle.
 //! Floors, ground first; a floor may use only those below it:
+//! `nn` → `model`, `data` → `train`, `eval`, `gallery`, `projection`, `case` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
 //! `nn` → `model`, `data` → `train`, `eval`, `gallery`, `projection` → `figure` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
 
 pub mod app;
 pub mod bench;
+pub mod case;
 pub mod cli;
 pub mod data;
 pub mod device;

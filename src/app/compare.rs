@@ -11,6 +11,7 @@ use super::shell::{Cx, Wish};
 use super::state::{Query, file_name};
 use super::theme::{SMALL, icon, medium, palette, small};
 use super::thumbs::{MAX_SIDE, Picture};
+use super::verdicts;
 use super::widgets::{self, Caption, caption, empty, header, icon_button};
 use crate::data::dataset::UNKNOWN;
 use crate::engine::event::{Candidate, GalleryEntry};
@@ -37,6 +38,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor().max(40.0);
         triple(ui, cx, query, vec2(width, width * 2.0), gap);
         ui.add_space(8.0);
+        verdicts::ui(ui, cx);
         details(ui, cx, query);
     });
 }
@@ -72,6 +74,8 @@ pub fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
                 ui.label(small(text).color(p.weak));
                 truth(ui, cx, &candidate);
             });
+            let image = entry.path.clone();
+            verdicts::buttons(ui, cx, query.info.id, &image);
         }
         ui.label(small("← and → show other candidates, ↑ and ↓ other queries, Esc closes").color(p.weak));
     });

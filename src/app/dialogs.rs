@@ -187,6 +187,8 @@ pub fn system_picker() -> Picker {
                     if target == Target::Model { &["safetensors"] } else { &["safetensors", "pth", "pt"] };
                 dialog.add_filter("Weights", names).pick_file().map(|p| vec![p])
             }
+            Target::NewCase => dialog.set_file_name("case.raincase").save_file().map(|p| vec![p]),
+            Target::OpenCase => dialog.add_filter("Cases", &[crate::case::EXTENSION]).pick_file().map(|p| vec![p]),
             Target::Queries => {
                 dialog.add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"]).pick_files()
             }

@@ -9,7 +9,7 @@ use egui::{
 };
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
-    ICON_CLOSE_FULLSCREEN, ICON_COMPARE, ICON_GRID_VIEW, ICON_HISTORY, ICON_LIST, ICON_MODEL_TRAINING,
+    ICON_CLOSE_FULLSCREEN, ICON_COMPARE, ICON_FACT_CHECK, ICON_GRID_VIEW, ICON_HISTORY, ICON_LIST, ICON_MODEL_TRAINING,
     ICON_OPEN_IN_FULL, ICON_QUERY_STATS,
 };
 use egui_tiles::{
@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use super::shell::{Cx, Wish};
 use super::theme::{BODY, GAP, medium, palette, tint};
 use super::widgets::{header, icon_button, pane};
-use super::{certainty, compare, jobs, matches, queries, training};
+use super::{certainty, compare, history, jobs, matches, queries, training, welcome};
 
 /// A pane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +39,8 @@ pub enum Pane {
     Training,
     /// The list of jobs.
     Jobs,
+    /// The history of the case.
+    History,
 }
 
 /// One row of the table of panes.
@@ -64,6 +66,7 @@ pub const PANES: &[Row] = &[
     Row { pane: Pane::Certainty, sign: ICON_QUERY_STATS, title: "How sure is this?", headed: false, ui: certainty::ui },
     Row { pane: Pane::Training, sign: ICON_MODEL_TRAINING, title: "Training", headed: false, ui: training::ui },
     Row { pane: Pane::Jobs, sign: ICON_HISTORY, title: "Jobs", headed: false, ui: jobs::ui },
+    Row { pane: Pane::History, sign: ICON_FACT_CHECK, title: "History", headed: false, ui: history::ui },
 ];
 
 /// Height of a tab bar, and of the strip by which a pane is dragged.
@@ -139,10 +142,10 @@ pub fn of(pane: Pane) -> &'static Row {
 /// The layout of the first start, in `room` points: queries, matches above training and jobs, comparison above certainty.
 fn arrange(room: egui::Vec2) -> Tree<Pane> {
     let mut tiles = Tiles::default();
-    let [queries, matches, compare, certainty, training, jobs] =
-        [Pane::Queries, Pane::Matches, Pane::Compare, Pane::Certainty, Pane::Training, Pane::Jobs]
+    let [queries, matches, compare, certainty, training, jobs, history] =
+        [Pane::Queries, Pane::Matches, Pane::Compare, Pane::Certainty, Pane::Training, Pane::Jobs, Pane::History]
             .map(|pane| tiles.insert_pane(pane));
-    let lower = tiles.insert_tab_tile(vec![training, jobs]);
+    let lower = tiles.insert_tab_tile(vec![training, jobs, history]);
     let mut split = |dir, children: &[(TileId, f32)]| {
         let mut linear = Linear::new(dir, children.iter().map(|(id, _)| *id).collect());
         children.iter().for_each(|(id, share)| linear.shares.set_share(*id, *share));
@@ -163,6 +166,9 @@ fn options() -> SimplificationOptions {
 
 /// Draws the page.
 pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
+    if welcome::wanted(cx) {
+        return welcome::ui(ui, cx);
+    }
     let room = ui.available_rect_before_wrap().shrink(GAP);
     let ui = &mut ui.new_child(egui::UiBuilder::new().max_rect(room));
     let mut dock = std::mem::take(&mut cx.view.dock);
@@ -366,7 +372,7 @@ mod tests {
             assert_eq!(of(row.pane).title, row.title);
             assert!(tree.tiles.find_pane(&row.pane).is_some(), "{}", row.title);
         }
-        assert_eq!(tabbed(&tree), [Pane::Training, Pane::Jobs]);
+        assert_eq!(tabbed(&tree), [Pane::Training, Pane::Jobs, Pane::History]);
     }
 
     #[test]

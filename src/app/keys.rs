@@ -7,9 +7,10 @@ use egui::{Event, Key, KeyboardShortcut, Modifiers};
 
 use super::dock::Pane;
 use super::shell::{Page, Sheet, View, Wish, Zoom};
-use super::state::{Action, Move, ViewState};
+use super::state::{Action, CaseAction, Move, ViewState};
 use super::target::Target;
 use super::theme::Choice;
+use crate::case::Judgement;
 use crate::engine::command::Measure;
 
 /// A command.
@@ -77,6 +78,22 @@ pub enum Command {
     FirstCandidate,
     /// Look at the last candidate.
     LastCandidate,
+    /// The candidate is the same person.
+    Same,
+    /// The candidate is a different person.
+    Different,
+    /// It cannot be told.
+    Unsure,
+    /// Set or take away a bookmark.
+    Bookmark,
+    /// Do again what was undone.
+    Redo,
+    /// Make a case.
+    NewCase,
+    /// Open a case.
+    OpenCase,
+    /// Write reports.
+    Export,
     /// Find a command by its name.
     Find,
     /// The sheet of keys.
@@ -176,12 +193,20 @@ const fn row(
 /// Every command, in the order of menus and sheet.
 #[rustfmt::skip] // a table reads best with a row a line
 pub const TABLE: &[Row] = &[
+    row(Group::File, Command::NewCase, "New case…", "Ctrl+N", &[control(Key::N)], |_| Ok(Wish::Ask(Target::NewCase))),
+    row(Group::File, Command::OpenCase, "Open case…", "Ctrl+Shift+O", &[control_shift(Key::O)], |_| Ok(Wish::Ask(Target::OpenCase))),
     row(Group::File, Command::OpenQueries, "Open queries…", "Ctrl+O", &[control(Key::O)], |_| Ok(Wish::Ask(Target::Queries))),
     row(Group::File, Command::OpenGallery, "Open gallery…", "Ctrl+G", &[control(Key::G)], |_| Ok(Wish::Ask(Target::Gallery))),
     row(Group::File, Command::OpenModel, "Open model…", "Ctrl+M", &[control(Key::M)], |_| Ok(Wish::Ask(Target::Model))),
     row(Group::File, Command::ResumeRun, "Resume a run…", "", &[], |s| idle(s).map(|()| Wish::Ask(Target::Resume))),
+    row(Group::File, Command::Export, "Export report…", "Ctrl+E", &[control(Key::E)], |_| Ok(Wish::Export)),
     row(Group::File, Command::Quit, "Quit", "Ctrl+Q", &[control(Key::Q)], |_| Ok(Wish::Quit)),
-    row(Group::Edit, Command::Undo, "Bring the removed query back", "Ctrl+Z", &[control(Key::Z)], |s| s.state.can_undo().then(|| Action::UndoRemove.into()).ok_or("Nothing was removed")),
+    row(Group::Edit, Command::Same, "Same person", "S", &[plain(Key::S)], |s| in_case(s, CaseAction::Judge(Judgement::Same))),
+    row(Group::Edit, Command::Different, "Different person", "D", &[plain(Key::D)], |s| in_case(s, CaseAction::Judge(Judgement::Different))),
+    row(Group::Edit, Command::Unsure, "Unsure", "U", &[plain(Key::U)], |s| in_case(s, CaseAction::Judge(Judgement::Unsure))),
+    row(Group::Edit, Command::Bookmark, "Bookmark", "B", &[plain(Key::B)], |s| in_case(s, CaseAction::Bookmark)),
+    row(Group::Edit, Command::Undo, "Undo", "Ctrl+Z", &[control(Key::Z)], |s| if s.state.case.open.is_some() || s.state.can_undo() { Ok(Action::UndoRemove.into()) } else { Err("Nothing was done yet") }),
+    row(Group::Edit, Command::Redo, "Do it again", "Ctrl+Shift+Z or Ctrl+Y", &[control_shift(Key::Z), control(Key::Y)], |s| in_case(s, CaseAction::Redo)),
     row(Group::Edit, Command::RemoveQuery, "Remove the query", "Delete", &[plain(Key::Delete)], |s| s.state.selected.map(|id| Action::RemoveQuery(id).into()).ok_or(NO_QUERY)),
     row(Group::View, Command::Enlarge, "Enlarge the comparison", "E", &[plain(Key::E)], |s| s.state.query().map(|_| Wish::Enlarge).ok_or(NO_QUERY)),
     row(Group::View, Command::GroundTruth, "Show or hide ground truth", "", &[], |s| Ok(Action::SetGroundTruth(!s.state.settings.ground_truth).into())),
@@ -208,6 +233,7 @@ pub const TABLE: &[Row] = &[
     row(Group::Go, Command::Pane(Pane::Certainty), "How sure is this?", "", &[], |_| Ok(Wish::Pane(Pane::Certainty))),
     row(Group::Go, Command::Pane(Pane::Training), "Training pane", "", &[], |_| Ok(Wish::Pane(Pane::Training))),
     row(Group::Go, Command::Pane(Pane::Jobs), "Jobs pane", "Ctrl+J", &[control(Key::J)], |_| Ok(Wish::Pane(Pane::Jobs))),
+    row(Group::Go, Command::Pane(Pane::History), "History of the case", "Ctrl+H", &[control(Key::H)], |_| Ok(Wish::History)),
     row(Group::Go, Command::PreviousQuery, "Previous query", "↑", &[plain(Key::ArrowUp)], |s| to_query(s, Move::Previous)),
     row(Group::Go, Command::NextQuery, "Next query", "↓", &[plain(Key::ArrowDown)], |s| to_query(s, Move::Next)),
     row(Group::Go, Command::PreviousCandidate, "Previous candidate", "←", &[plain(Key::ArrowLeft)], |s| to_candidate(s, Move::Previous)),
@@ -231,6 +257,10 @@ fn idle(s: Situation<'_>) -> Result<(), &'static str> {
     if s.state.run.phase.active() { Err("A run is training; stop it first") } else { Ok(()) }
 }
 
+fn in_case(_: Situation<'_>, action: CaseAction) -> Possible {
+    Ok(action.into())
+}
+
 fn to_query(s: Situation<'_>, step: Move) -> Possible {
     if s.state.queries.is_empty() { Err("There is no query yet") } else { Ok(Action::MoveQuery(step).into()) }
 }
@@ -250,9 +280,15 @@ impl Command {
         matches!(self, FirstCandidate | LastCandidate | NextCandidate | NextQuery | PreviousCandidate | PreviousQuery)
     }
 
+    /// Whether it says something about the candidate: such keys mean the same wherever a candidate is seen.
+    pub fn decides(self) -> bool {
+        use Command::{Bookmark, Different, Redo, Same, Undo, Unsure};
+        matches!(self, Same | Different | Unsure | Bookmark | Undo | Redo)
+    }
+
     /// Whether its keys work while the enlarged comparison lies over the window.
     pub fn over_comparison(self) -> bool {
-        self.moves() || self == Self::Enlarge
+        self.moves() || self.decides() || self == Self::Enlarge
     }
 }
 

@@ -14,7 +14,7 @@ use super::shell::{Cx, Sheet, Wish};
 use super::state::{Action, file_name};
 use super::theme::{Choice, SMALL, icon, medium, palette, semibold, small};
 use super::widgets::{icon_button, plain_button};
-use super::{jobs, matches, menus, notices, pages};
+use super::{jobs, matches, menus, notices, pages, welcome};
 
 /// Below these widths in points the pages are told by icons alone, and the menus become one.
 const NARROW: [f32; 2] = [1000.0, 720.0];
@@ -35,6 +35,8 @@ pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.scope(|ui| menus::ui(ui, cx, width < NARROW[1]));
             ui.separator();
             pages::tabs(ui, cx, width < NARROW[0]);
+            ui.separator();
+            welcome::menu(ui, cx);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| tools(ui, cx));
         });
     });
@@ -98,7 +100,8 @@ pub fn status_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if ui.available_width() > 1100.0 {
-                    let hints = "↑↓ query    ←→ candidate    E enlarge    Ctrl+K commands    F1 keys";
+                    let hints =
+                        "↑↓ query    ←→ candidate    S same    D different    U unsure    Ctrl+K commands    F1 keys";
                     ui.label(small(hints).color(p.weak));
                     ui.label(icon(ICON_KEYBOARD, 15.0).color(p.weak));
                 }

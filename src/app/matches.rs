@@ -14,6 +14,7 @@ use super::state::{Action, Query, TOPS, file_name};
 use super::target::Target;
 use super::theme::{SMALL, icon, icon_font, palette, semibold_font, small, tint};
 use super::widgets::{draw, empty, header, main_button, pill};
+use super::{recorded, verdicts};
 use crate::data::dataset::UNKNOWN;
 use crate::engine::command::Measure;
 use crate::engine::event::{Candidate, GalleryEntry, JobKind, SearchResult};
@@ -56,6 +57,9 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
                 .widget_info(|| WidgetInfo::labeled(Role::ProgressIndicator, true, "Ranking the gallery"));
         }
     });
+    if recorded::wanted(cx.state) {
+        return recorded::ui(ui, cx);
+    }
     if !ready(ui, cx) {
         return;
     }
@@ -245,6 +249,7 @@ fn card(
             format!("Rank {rank}, {measure} {d}")
         }
     };
+    let name = name + &verdicts::spoken(cx.state, query.info.id, &entry.path);
     let chosen = cx.state.candidate == index;
     response.widget_info(|| WidgetInfo::selected(Role::Button, true, chosen, &name));
     if response.has_focus() {
@@ -291,6 +296,7 @@ fn card(
         painter.rect_filled(badge, 4.0, colour);
         painter.text(badge.center(), Align2::CENTER_CENTER, sign.codepoint, icon_font(14.0), p.pane);
     }
+    verdicts::mark(ui, cx.state, query.info.id, &entry.path, picture);
     let y = picture.bottom() + FOOT / 2.0;
     let text = distance(candidate.distance);
     painter.text(pos2(picture.left(), y), Align2::LEFT_CENTER, text, semibold_font(13.0), p.strong);

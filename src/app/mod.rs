@@ -5,9 +5,11 @@ mod compare;
 pub mod curves;
 mod dialogs;
 mod dock;
+mod export;
 mod finder;
 mod fuzzy;
 mod help;
+mod history;
 mod jobs;
 mod keys;
 mod layout;
@@ -18,6 +20,7 @@ mod notices;
 mod pages;
 mod paper;
 mod queries;
+mod recorded;
 mod remember;
 mod shell;
 pub mod state;
@@ -27,6 +30,8 @@ mod thumbs;
 mod timing;
 mod toasts;
 mod training;
+mod verdicts;
+mod welcome;
 mod widgets;
 
 use std::path::PathBuf;
@@ -45,27 +50,34 @@ pub use shell::App;
 pub use target::Target;
 
 use crate::device::DeviceChoice;
-use crate::engine::command::Command;
 use crate::engine::worker::Engine;
 use crate::error::{Error, Result};
 
 /// The window draws at most this often for the engine's sake.
 const PACE: Duration = Duration::from_millis(150);
 
+/// The demo: its files, and the case that it is kept in.
+pub use crate::engine::case::DemoCase as Demo;
+
 /// What the window opens at its start.
-#[derive(Debug, Clone)]
-pub struct Demo {
-    /// A model file.
-    pub model: PathBuf,
-    /// A folder of sharp images.
-    pub gallery: PathBuf,
-    /// A folder of crops.
-    pub queries: PathBuf,
+#[derive(Debug, Clone, Default)]
+pub struct Start {
+    /// The demo, to be offered.
+    pub demo: Option<Demo>,
+    /// Whether to open it at once.
+    pub at_once: bool,
+    /// A case to open.
+    pub case: Option<PathBuf>,
+}
+
+/// The folder in which the window keeps what it remembers, the demo's case among it; none where the system names none.
+pub fn data_folder() -> Option<PathBuf> {
+    eframe::storage_dir("rain")
 }
 
 /// Opens the window and stays until it is closed. `RAIN_THEME` in the environment (`light`, `dark` or `high-contrast`) wins over
 /// what was chosen last time.
-pub fn run(device: DeviceChoice, demo: Option<Demo>) -> Result<()> {
+pub fn run(device: DeviceChoice, start: Start) -> Result<()> {
     let options = NativeOptions {
         renderer: Renderer::Glow,
         viewport: ViewportBuilder::default()
@@ -86,14 +98,10 @@ pub fn run(device: DeviceChoice, demo: Option<Demo>) -> Result<()> {
         }
         let ctx = cc.egui_ctx.clone();
         let engine = Engine::start(device, Arc::new(move || ctx.request_repaint_after(PACE)))?;
-        if let Some(demo) = demo {
-            engine.send(Command::OpenModel { path: demo.model });
-            engine.send(Command::OpenGallery { path: demo.gallery });
-            engine.send(Command::AddQueries { paths: vec![demo.queries] });
-        }
         let events = engine.events().clone();
         let send = Box::new(move |command| engine.send(command));
         let app = App::new(events, send, Some(dialogs::system_picker())).with_memory(memory, &cc.egui_ctx);
+        let app = app.with_demo(start.demo).started(start.case, start.at_once);
         Ok(Box::new(app) as Box<dyn eframe::App>)
     });
     eframe::run_native("rain", options, create).map_err(|e| {

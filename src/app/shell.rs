@@ -12,15 +12,16 @@ use super::keys::{self, Keyboard};
 use super::layout::{drop_hint, status_bar, top_bar};
 use super::map::{self, MapView, VerdictOf};
 use super::remember::{self, Look, Memory};
-use super::state::{Action, PaperForm, Settings, TrainForm, ViewState};
+use super::state::{Action, CaseAction, PaperForm, Settings, TrainForm, ViewState};
 use super::target::Target;
 use super::theme::{self, Choice, palette};
 use super::thumbs::Thumbs;
 use super::timing::FirstFrame;
 use super::toasts::Toasts;
 use super::training::RoomView;
-use super::{compare, help, notices, pages, training};
-use crate::engine::command::Command;
+use super::verdicts::{self, CasePanels};
+use super::{Demo, compare, export, help, notices, pages, training};
+use crate::engine::command::{CaseCommand, Command};
 use crate::engine::event::Event;
 
 /// Events taken in a frame: a chatty engine must not eat the frame.
@@ -39,6 +40,12 @@ pub enum Wish {
     Ask(Target),
     /// Enlarge the comparison, or close it.
     Enlarge,
+    /// Open the demo case.
+    Demo,
+    /// Ask what reports to write.
+    Export,
+    /// Show the history of the case.
+    History,
     /// Show a page.
     Show(Page),
     /// Bring a pane of the Investigate page into view.
@@ -61,6 +68,12 @@ pub enum Wish {
     Toggle(Sheet),
     /// Close the window.
     Quit,
+}
+
+impl From<CaseAction> for Wish {
+    fn from(action: CaseAction) -> Self {
+        Wish::Do(Action::Case(action))
+    }
 }
 
 impl From<Action> for Wish {
@@ -138,6 +151,8 @@ pub struct View {
     pub map: MapView,
     /// The page that is seen.
     pub page: Page,
+    /// The case's panels.
+    pub case: CasePanels,
     /// The panes of the Investigate page.
     pub dock: Dock,
     /// The panes that stand in tabs with others.
@@ -186,6 +201,7 @@ pub struct App {
     events: Receiver<Event>,
     send: Box<dyn Fn(Command)>,
     picker: Option<Picker>,
+    demo: Option<Demo>,
     reveal: bool,
     /// What was remembered last; `None` in a window that remembers nothing.
     saved: Option<(Settings, Look)>,
@@ -202,6 +218,7 @@ impl App {
             events,
             send,
             picker,
+            demo: None,
             reveal: false,
             saved: None,
             first_frame: FirstFrame::from_environment(),
@@ -217,6 +234,24 @@ impl App {
         theme::choose(ctx, self.view.look.theme);
         ctx.set_zoom_factor(self.view.look.zoom);
         self.saved = Some((self.state.settings.clone(), self.view.look));
+        (self.send)(Command::Case(CaseCommand::Reviewer { name: self.state.who() }));
+        self
+    }
+
+    /// The same with a demo to offer.
+    pub fn with_demo(mut self, demo: Option<Demo>) -> Self {
+        self.demo = demo;
+        self
+    }
+
+    /// The same, opening a case, or the demo at once.
+    pub fn started(self, case: Option<PathBuf>, demo: bool) -> Self {
+        let command = match (case, &self.demo) {
+            (Some(path), _) => CaseCommand::Open { path },
+            (None, Some(files)) if demo => CaseCommand::Demo(Box::new(files.clone())),
+            _ => return self,
+        };
+        (self.send)(Command::Case(command));
         self
     }
 
@@ -278,8 +313,10 @@ impl App {
         }
         let folder = |p: &PathBuf| p.is_dir();
         let weights = |p: &PathBuf| p.extension().is_some_and(|e| e.eq_ignore_ascii_case("safetensors"));
+        let case = |p: &PathBuf| p.extension().is_some_and(|e| e.eq_ignore_ascii_case(crate::case::EXTENSION));
         let wish = match paths.as_slice() {
             [one] if weights(one) => Action::OpenModel(one.clone()),
+            [one] if case(one) => Action::Case(CaseAction::Open(one.clone())),
             [one] if self.state.gallery.is_none() && folder(one) => Action::OpenGallery(one.clone()),
             _ => Action::AddQueries(paths),
         };
@@ -304,6 +341,8 @@ impl App {
             Target::TrainData => self.view.form.data = typed,
             Target::TrainWeights => self.view.form.weights = typed,
             Target::TrainRun => self.view.form.run = typed,
+            Target::NewCase => self.fulfil(CaseAction::New(first).into(), ctx),
+            Target::OpenCase => self.fulfil(CaseAction::Open(first).into(), ctx),
             Target::Paper(path) => *self.view.paper.form.path_mut(path) = typed,
             Target::Runs => self.view.room.folder = typed,
             Target::PageModel => self.view.room.page = typed,
@@ -324,6 +363,18 @@ impl App {
             }
             Wish::Ask(target) => self.view.sheet = Some(PathSheet::open(target, self.picker.as_ref(), ctx)),
             Wish::Enlarge => self.view.large = !self.view.large && self.state.query().is_some(),
+            Wish::Demo => match &self.demo {
+                Some(demo) => (self.send)(Command::Case(CaseCommand::Demo(Box::new(demo.clone())))),
+                None => self.state.no_demo(),
+            },
+            Wish::Export => match export::ExportSheet::open(&self.state) {
+                Some(sheet) => self.view.case.export = Some(sheet),
+                None => self.fulfil(CaseAction::Undo.into(), ctx), // says that no case is open
+            },
+            Wish::History => {
+                self.view.page = Page::Investigate;
+                self.view.dock.show(Pane::History);
+            }
             Wish::Show(page) => {
                 self.view.page = page;
                 self.view.focus_form = page == Page::Train;
@@ -377,7 +428,7 @@ impl App {
 
     fn take_keys(&mut self, ctx: &Context) {
         self.reveal = false;
-        if self.view.sheet.is_some() {
+        if self.view.sheet.is_some() || self.view.case.sheet_open() {
             return;
         }
         let focused = ctx.memory(|m| m.focused());
@@ -434,6 +485,7 @@ impl App {
         if cx.view.large && compare::sheet(ui, &mut cx) {
             cx.view.large = false;
         }
+        verdicts::sheets(ui, &mut cx);
         let ctx = ui.ctx().clone();
         let close = match cx.view.over {
             Some(Sheet::Keys) => help::keys(&ctx),

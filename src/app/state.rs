@@ -1,6 +1,7 @@
 //! What the window knows: the engine's [`Event`]s folded into plain data, and the user's [`Action`]s turned into
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
+mod case;
 mod certainty;
 mod form;
 pub mod history;
@@ -24,6 +25,7 @@ use crate::eval::paper::Order;
 use crate::train::config::RunConfig;
 
 use crate::engine::room::RoomCommand;
+pub use case::{CaseAction, CaseSettings, CaseView, OpenCase, with_ending};
 pub use certainty::Sureness;
 pub use form::{Field, TrainForm};
 pub use paper::{Paper, PaperForm, PaperPath};
@@ -91,6 +93,8 @@ pub enum Action {
     Cancel(JobId),
     /// Close a notice.
     Dismiss(u64),
+    /// Something with the case.
+    Case(CaseAction),
 }
 
 /// A step along a list.
@@ -209,6 +213,8 @@ pub struct ViewState {
     pub settings: Settings,
     /// Jobs, newest first.
     pub jobs: Vec<Job>,
+    /// The case, if one is open.
+    pub case: CaseView,
     /// The training run, if any.
     pub run: Run,
     /// The sitting at one of the paper's experiments, if any.
@@ -250,11 +256,13 @@ pub struct Settings {
     pub ground_truth: bool,
     /// Width of a candidate's card in points.
     pub card: f32,
+    /// The reviewer, and the cases opened last.
+    pub case: CaseSettings,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { top: 10, measure: Measure::Cosine, ground_truth: true, card: 104.0 }
+        Self { top: 10, measure: Measure::Cosine, ground_truth: true, card: 104.0, case: CaseSettings::default() }
     }
 }
 
@@ -354,6 +362,7 @@ impl ViewState {
                     self.run.apply(event);
                 }
             }
+            Event::Case(event) => self.case_event(event),
             Event::Room(event) => self.room_told(event, send),
             Event::Failed { what, message } => {
                 self.run.refused();
@@ -368,6 +377,7 @@ impl ViewState {
                 self.notify(Gravity::Error, what, message, Vec::new());
             }
         }
+        self.see(send);
     }
 
     /// Does what the user asked; `send` takes what is to be asked of the engine.
@@ -393,6 +403,7 @@ impl ViewState {
             }
             Action::Sweep => self.sweep(send),
             Action::RemoveQuery(query) => self.remove(query, send),
+            Action::UndoRemove if self.case.is_open() => self.undo_in_case(send),
             Action::UndoRemove => {
                 if let Some(removed) = self.removed.pop() {
                     send.push(Command::AddQueries { paths: vec![removed.path.clone()] });
@@ -435,7 +446,9 @@ impl ViewState {
                 send.push(Command::Cancel { job });
             }
             Action::Dismiss(id) => self.notices.retain(|n| n.id != id),
+            Action::Case(action) => self.case_act(action, send),
         }
+        self.see(send);
     }
 
     /// Adds a card at the top.

@@ -27,6 +27,10 @@ pub enum Target {
     MapSave,
     /// A run to go on with.
     Resume,
+    /// A case to make.
+    NewCase,
+    /// A case to open.
+    OpenCase,
     /// A path of the form of the paper's experiments.
     Paper(PaperPath),
     /// The folder of runs.
@@ -52,6 +56,8 @@ impl Target {
             Target::MapOpen => "Open a map",
             Target::MapSave => "Save the map",
             Target::Resume => "Resume a run",
+            Target::NewCase => "New case",
+            Target::OpenCase => "Open case",
             Target::Paper(path) => path.title(),
             Target::Runs => "Choose the folder of runs",
             Target::RunArchive => "Import a run",
@@ -77,6 +83,8 @@ impl Target {
                 "The ending decides: .safetensors can be opened again; .csv is a table; .svg and .png are pictures"
             }
             Target::Resume => "The folder of a run that was stopped",
+            Target::NewCase => "A file that does not exist yet; verdicts, notes and their history go into it",
+            Target::OpenCase => "A case that Rain made (.raincase)",
             Target::Paper(path) => path.hint(),
             Target::Runs => "A folder whose sub-folders are runs",
             Target::RunArchive => "A run that was exported (.zip)",
@@ -97,6 +105,7 @@ impl Target {
             Target::MapOpen => "/home/me/map.safetensors",
             Target::MapSave => "/home/me/map.svg",
             Target::TrainRun | Target::Resume => "/home/me/runs/first",
+            Target::NewCase | Target::OpenCase => "/home/me/cases/first.raincase",
             Target::Paper(path) => path.example(),
             Target::Runs => "/home/me/runs",
             Target::RunArchive => "/home/me/first.zip",
@@ -107,7 +116,8 @@ impl Target {
     /// The button.
     pub fn verb(self) -> &'static str {
         match self {
-            Target::Model | Target::Gallery | Target::Queries | Target::MapOpen => "Open",
+            Target::Model | Target::Gallery | Target::Queries | Target::MapOpen | Target::OpenCase => "Open",
+            Target::NewCase => "Make",
             Target::MapSave => "Save",
             Target::TrainData
             | Target::TrainWeights
@@ -124,6 +134,6 @@ impl Target {
 
     /// Whether the path may name something that is yet to be made.
     pub fn is_new_folder(self) -> bool {
-        matches!(self, Target::TrainRun | Target::MapSave | Target::Paper(PaperPath::Out))
+        matches!(self, Target::TrainRun | Target::NewCase | Target::MapSave | Target::Paper(PaperPath::Out))
     }
 }

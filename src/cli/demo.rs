@@ -43,7 +43,7 @@ pub(super) fn run(args: &DemoArgs, device: DeviceChoice) -> Result<()> {
     let demo = bundled()?;
     let display = super::has_display();
     if display && !args.headless {
-        return app::run(device, Some(demo));
+        return app::run(device, app::Start { demo: Some(demo), at_once: true, case: None });
     }
     if !display && !args.headless {
         eprintln!("There is no display (neither DISPLAY nor WAYLAND_DISPLAY is set): the demo runs without a window.");
@@ -52,7 +52,7 @@ pub(super) fn run(args: &DemoArgs, device: DeviceChoice) -> Result<()> {
 }
 
 /// The bundled demo: beside the executable or above it, in the source folder, or in the current folder.
-fn bundled() -> Result<Demo> {
+pub(super) fn bundled() -> Result<Demo> {
     let executable = std::env::current_exe().ok();
     let beside = executable.iter().flat_map(|path| path.ancestors().skip(1).map(Path::to_path_buf));
     let source = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
@@ -76,10 +76,16 @@ fn bundled() -> Result<Demo> {
 
 fn in_folder(root: &Path) -> Demo {
     Demo {
+        path: case_file(),
         model: root.join("models/demo.safetensors"),
         gallery: root.join("assets/demo/gallery"),
         queries: root.join("assets/demo/queries"),
     }
+}
+
+/// Where the demo's case is kept: beside what else the window remembers.
+fn case_file() -> PathBuf {
+    app::data_folder().unwrap_or_else(std::env::temp_dir).join("demo.raincase")
 }
 
 fn headless(args: &DemoArgs, demo: &Demo, device: &Device) -> Result<()> {

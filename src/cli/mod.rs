@@ -1,5 +1,7 @@
 //! The command line: one file a subcommand, the same library calls as the window.
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand};
 
 use crate::app;
@@ -8,6 +10,7 @@ use crate::error::{Error, Result};
 
 mod bench;
 mod calibrate;
+mod case;
 mod console;
 mod data;
 mod demo;
@@ -41,6 +44,9 @@ pub struct Cli {
     /// Threads that compute [default: one a core]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Open this case in the window
+    #[arg(long, value_name = "FILE")]
+    case: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -67,6 +73,7 @@ enum Command {
     Figures(figures::FiguresArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
+    Case(case::CaseArgs),
 }
 
 /// Runs what the command line asks for.
@@ -75,9 +82,16 @@ pub fn run(cli: Cli) -> Result<()> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into()).build_global();
         pool.map_err(|e| Error::input(format!("{threads} threads could not start ({e})"), "Use a smaller --threads"))?;
     }
+    if let (Some(case), Some(_)) = (&cli.case, &cli.command) {
+        return Err(Error::file(
+            case,
+            "a case is opened in the window, and a subcommand opens none",
+            "Use `rain --case FILE` alone, or `rain case --help`",
+        ));
+    }
     let device = cli.device;
     match cli.command {
-        None => window(device),
+        None => window(device, cli.case),
         Some(Command::Demo(args)) => demo::run(&args, device),
         Some(Command::Pedestrians(args)) => pedestrians::run(&args),
         Some(Command::Train(args)) => train::run(&args, device),
@@ -98,17 +112,18 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Figures(args)) => figures::run(&args, device),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
+        Some(Command::Case(args)) => case::run(&args, device),
     }
 }
 
-fn window(device: DeviceChoice) -> Result<()> {
+fn window(device: DeviceChoice, case: Option<PathBuf>) -> Result<()> {
     if !has_display() {
         return Err(Error::input(
             "There is no display to open the window on (neither DISPLAY nor WAYLAND_DISPLAY is set)",
             "Start Rain in a desktop session, or try `rain demo --headless`; `rain --help` lists what works without a window",
         ));
     }
-    app::run(device, None)
+    app::run(device, app::Start { demo: demo::bundled().ok(), at_once: false, case })
 }
 
 /// Whether a window could open; elsewhere than on Unix desktops one always can.

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::console::label;
 use super::reconstruct::NOT_EVIDENCE;
 use super::search::as_json;
+use crate::case::report::text::{base64, escape};
 use crate::engine::event::{Candidate, GalleryEntry, QueryInfo, SearchResult};
 use crate::error::{Error, Result};
 use crate::eval::ranking::RANKS;
@@ -162,54 +163,4 @@ fn img(image: &RgbImage, alt: &str) -> Result<String> {
         .write_to(&mut bytes, ImageFormat::Png)
         .map_err(|e| Error::input(format!("An image of the report could not be encoded ({e})"), "Try again"))?;
     Ok(format!("<img alt=\"{}\" src=\"data:image/png;base64,{}\">", escape(alt), base64(bytes.get_ref())))
-}
-
-/// Text that is safe inside HTML, in quoted attributes too: file names come from anywhere.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let at = |i: usize| u32::from(group.get(i).copied().unwrap_or(0));
-        let number = at(0) << 16 | at(1) << 8 | at(2);
-        for digit in 0..4 {
-            let index = (number >> (18 - 6 * digit)) as usize & 63;
-            out.push(if digit <= group.len() { char::from(DIGITS[index]) } else { '=' });
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_by_the_standard() {
-        for (text, expected) in
-            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")]
-        {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-        assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
-    }
-
-    #[test]
-    fn nothing_escapes() {
-        assert_eq!(escape("<img src=x onerror='1'>&\""), "&lt;img src=x onerror=&#39;1&#39;&gt;&amp;&quot;");
-    }
 }

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+pub use super::case::CaseCommand;
+use super::case::Restore;
 pub use super::map::MapCommand;
 use super::room::RoomCommand;
 use crate::eval::paper::Order;
@@ -83,6 +85,10 @@ pub enum Command {
         /// Go on where the folder's newest checkpoint stands.
         resume: bool,
     },
+    /// Something with the case; served by a thread of its own, so it is on the disk at once also while a run trains.
+    Case(CaseCommand),
+    /// Put a case's queries, model and gallery on the desk; the case's thread asks for it.
+    Restore(Box<Restore>),
     /// Run one of the paper's tables or figures again, as far as it is not done yet: a job.
     Paper {
         /// What, on which data, at which budget.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use candle_core::Device;
 use image::RgbImage;
 
+use super::case::StoredQuery;
 use super::command::{Measure, QueryId};
 use super::event::{Candidate, GalleryEntry, GalleryInfo, ModelInfo, QueryInfo, SearchResult};
 use crate::data::dataset::{Broken, Photo, UNKNOWN};
@@ -180,6 +181,22 @@ impl Desk {
         let embeddings = self.model()?.embed_images(&images, device, &mut |_, _| Flow::Continue)?;
         let crops = usable.into_iter().zip(images).zip(embeddings);
         Ok(crops.map(|((photo, image), embedding)| self.add(photo, image, embedding)).collect())
+    }
+
+    /// Puts crops out of a case on the desk. Without a model they wait for one: opening it embeds them.
+    pub fn restore(&mut self, queries: &[StoredQuery], device: &Device) -> Result<Vec<QueryInfo>> {
+        let images: Vec<Arc<RgbImage>> = queries.iter().map(|query| query.image.clone()).collect();
+        let embeddings = match &self.model {
+            Some(model) => model.embed_images(&images, device, &mut |_, _| Flow::Continue)?,
+            None => vec![Vec::new(); images.len()],
+        };
+        let crops = queries.iter().zip(images).zip(embeddings);
+        let added = crops.map(|((query, image), embedding)| {
+            let StoredQuery { path, identity, camera, .. } = query.clone();
+            let (part, taken) = (crate::data::dataset::Part::Any, crate::data::taken::Taken::default());
+            self.add(&Photo { path, identity, camera, part, taken }, image, embedding)
+        });
+        Ok(added.collect())
     }
 
     fn add(&mut self, photo: &Photo, image: Arc<RgbImage>, embedding: Vec<f32>) -> QueryInfo {

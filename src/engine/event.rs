@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
+pub use super::case::CaseEvent;
 use super::certainty::{Certainty, Sweep};
 use super::command::{JobId, Measure, QueryId};
 use super::map::MapEvent;
@@ -208,6 +209,8 @@ pub enum Event {
         /// What.
         event: TrainEvent,
     },
+    /// Something about the case.
+    Case(CaseEvent),
     /// Something happened in a sitting at one of the paper's experiments.
     Paper {
         /// Its job.

@@ -1,6 +1,7 @@
 //! The one background thread that owns the device and the models. The window talks to it only through
 //! [`command::Command`]s and [`event::Event`]s.
 
+pub mod case;
 pub mod certainty;
 pub mod command;
 pub(crate) mod desk;

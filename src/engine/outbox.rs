@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
+use super::case::Tap;
 use super::event::Event;
 
 /// Events that may wait for the window.
@@ -22,16 +23,25 @@ pub(super) struct Outbox {
     sender: Sender<Event>,
     wake: Wake,
     closing: Arc<AtomicBool>,
+    tap: Option<Tap>,
 }
 
 impl Outbox {
     pub fn new(wake: Wake) -> (Self, Receiver<Event>) {
         let (sender, receiver) = bounded(CAPACITY);
-        (Self { sender, wake, closing: Arc::new(AtomicBool::new(false)) }, receiver)
+        (Self { sender, wake, closing: Arc::new(AtomicBool::new(false)), tap: None }, receiver)
+    }
+
+    /// The same way out, with the case listening to the results.
+    pub fn tapped(&self, tap: Tap) -> Self {
+        Self { tap: Some(tap), ..self.clone() }
     }
 
     /// Sends a result: waits for room, and gives up only when nobody will read it any more.
     pub fn result(&self, mut event: Event) {
+        if let Some(tap) = &self.tap {
+            tap.see(&event);
+        }
         loop {
             event = match self.sender.send_timeout(event, PATIENCE) {
                 Ok(()) => break,

@@ -7,6 +7,7 @@ use std::thread::JoinHandle;
 use candle_core::Device;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
+use super::case::{Cases, Restore};
 use super::command::{Command, JobId, MapCommand};
 use super::desk::{Desk, Model};
 use super::event::{Event, JobEnd, JobKind};
@@ -42,6 +43,7 @@ pub struct Engine {
     outbox: Outbox,
     jobs: Jobs,
     thumbnails: Option<Thumbnails>,
+    cases: Cases,
     room: Option<Room>,
     wishes: Wishes,
     thread: Option<JoinHandle<()>>,
@@ -60,9 +62,10 @@ impl Engine {
         let jobs = Jobs::default();
         let thumbnails = Thumbnails::start(outbox.clone())?;
         let (opened, open) = bounded::<Result<()>>(1);
+        let cases = Cases::start(outbox.clone(), commands.clone())?;
         let room = Some(Room::start(outbox.clone(), jobs.clone())?);
         let wishes = Wishes::default();
-        let (theirs, their_jobs, their_wishes) = (outbox.clone(), jobs.clone(), wishes.clone());
+        let (theirs, their_jobs, their_wishes) = (outbox.tapped(cases.tap()), jobs.clone(), wishes.clone());
         let body = move || {
             let device = match device.open() {
                 Ok(device) => device,
@@ -78,7 +81,8 @@ impl Engine {
             Error::input(format!("The engine's thread could not start ({e})"), "Close other programs and start again")
         })?;
         let thumbnails = Some(thumbnails);
-        let engine = Self { commands, events, outbox, jobs, thumbnails, room, wishes, thread: Some(thread) };
+        let thread = Some(thread);
+        let engine = Self { commands, events, outbox, jobs, thumbnails, cases, room, wishes, thread };
         match open.recv() {
             Ok(answer) => answer.map(|()| engine),
             Err(_) => Err(Error::input("The device could not be opened", "Try `--device cpu`")),
@@ -89,6 +93,7 @@ impl Engine {
     pub fn send(&self, command: Command) {
         match command {
             Command::Cancel { job } => self.jobs.cancel(job),
+            Command::Case(command) => self.cases.ask(command),
             Command::Thumbnail { path, max_side } => {
                 if let Some(thumbnails) = &self.thumbnails {
                     thumbnails.ask(path, max_side);
@@ -233,11 +238,13 @@ impl Worker {
                 Ok(())
             }
             Command::Train { config, run, resume } => self.train(*config, &run, resume),
+            Command::Restore(restore) => self.restore(*restore),
             Command::Paper { order } => self.paper(&order),
             Command::Room(RoomCommand::Estimate(config)) => self.estimate(&config),
             Command::Map(command) => self.map(command),
             // These never come this far: `Engine::send` sees to them.
-            Command::Thumbnail { .. }
+            Command::Case(_)
+            | Command::Thumbnail { .. }
             | Command::FarThumbnail { .. }
             | Command::Room(_)
             | Command::Cancel { .. }
@@ -302,6 +309,30 @@ impl Worker {
             outcome
         });
         Ok(())
+    }
+
+    /// Puts a case on the desk: its queries first, which are there in a moment, then its gallery.
+    fn restore(&mut self, restore: Restore) -> Result<()> {
+        if restore.drop_gallery {
+            self.desk.gallery = None;
+        }
+        let model = restore.model.as_deref().map_or(Ok(()), |path| self.open_model(path));
+        if !restore.queries.is_empty() {
+            let total = restore.queries.len() as u64;
+            self.job(JobKind::Queries, restore.title, |worker, ticket| {
+                for (number, batch) in restore.queries.chunks(BATCH).enumerate() {
+                    if ticket.progress((number * BATCH) as u64, total, "images") == Flow::Stop {
+                        return Err(Error::Cancelled);
+                    }
+                    for info in worker.desk.restore(batch, &worker.device)? {
+                        worker.outbox.result(Event::QueryAdded(info));
+                    }
+                }
+                Ok(())
+            });
+        }
+        let gallery = restore.gallery.filter(|_| self.desk.model.is_some());
+        model.and(gallery.as_deref().map_or(Ok(()), |path| self.open_gallery(path)))
     }
 
     fn train(&mut self, config: RunConfig, run: &Path, resume: bool) -> Result<()> {
@@ -373,6 +404,8 @@ fn what(command: &Command) -> &'static str {
         Command::Map(MapCommand::Open { .. }) => "Open map",
         Command::Map(MapCommand::Save { .. }) => "Save map",
         Command::Cancel { .. } => "Stop",
+        Command::Case(_) => "Case",
+        Command::Restore(_) => "Open case",
         Command::Shutdown => "Close",
     }
 }
