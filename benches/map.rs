@@ -138,7 +138,7 @@ fn main() {
         source: egui::MouseWheelSource::Unknown,
         modifiers: Modifiers::NONE,
     };
-    let zoom = |i: usize| if i / 20 % 2 == 0 { 25.0 } else { -25.0 };
+    let zoom = |i: usize| if (i / 20).is_multiple_of(2) { 25.0 } else { -25.0 };
     report("zooming", (0..frames).map(|i| window.frame(vec![moved(middle), wheel(zoom(i))])).collect());
     let lasso = |pressed| Input::Key {
         key: egui::Key::L,
