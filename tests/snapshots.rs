@@ -64,7 +64,7 @@ fn the_window_looks_as_it_did() {
         for (what, full) in [("empty", false), ("investigate", true)] {
             let mut harness = window(theme, [1100.0, 700.0], full);
             // Other drivers round colours and edges a little differently.
-            let options = SnapshotOptions::new().threshold(1.2).failed_pixel_count_threshold(600);
+            let options = SnapshotOptions::new().threshold(1.2).max_failed_pixels(600);
             if let Err(error) = harness.try_snapshot_options(format!("{what}-{name}"), &options) {
                 failures.push(error.to_string());
             }
