@@ -188,6 +188,10 @@ pub fn system_picker() -> Picker {
             Target::Queries => {
                 dialog.add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"]).pick_files()
             }
+            Target::Frame => dialog
+                .add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"])
+                .pick_file()
+                .map(|p| vec![p]),
             Target::Gallery | Target::TrainData | Target::TrainRun | Target::Resume => {
                 dialog.pick_folder().map(|p| vec![p])
             }

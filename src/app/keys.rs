@@ -2,6 +2,8 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 
+use super::compare::Change;
+use super::investigate::Intent;
 use super::shell::{Page, Wish};
 use super::state::{Action, Move};
 use super::target::Target;
@@ -27,6 +29,36 @@ pub enum Command {
     FirstCandidate,
     /// Look at the last candidate.
     LastCandidate,
+    /// Look at a candidate a page back.
+    PageUp,
+    /// Look at a candidate a page on.
+    PageDown,
+    /// Search with the candidate too, or no longer.
+    Confirm,
+    /// The best candidates of all queries.
+    Overview,
+    /// Ask for a frame to cut people out of.
+    OpenFrame,
+    /// The next way of comparing.
+    CompareMode,
+    /// Pixels as squares, or smooth.
+    Pixels,
+    /// The regions that drive the similarity.
+    Heat,
+    /// Closer.
+    ZoomIn,
+    /// Farther.
+    ZoomOut,
+    /// The whole pictures.
+    ZoomReset,
+    /// Look further left.
+    PanLeft,
+    /// Look further right.
+    PanRight,
+    /// Look further up.
+    PanUp,
+    /// Look further down.
+    PanDown,
     /// Remove the query.
     RemoveQuery,
     /// Undo the removal.
@@ -41,6 +73,17 @@ pub enum Command {
     Theme,
     /// The sheet of keys.
     Keys,
+}
+
+impl Command {
+    /// Whether it changes only how the pair is looked at.
+    pub fn is_look(self) -> bool {
+        use Command::*;
+        matches!(
+            self,
+            CompareMode | Pixels | Heat | ZoomIn | ZoomOut | ZoomReset | PanLeft | PanRight | PanUp | PanDown
+        )
+    }
 }
 
 /// One row of the table.
@@ -64,6 +107,10 @@ const fn control(key: Key) -> KeyboardShortcut {
     KeyboardShortcut::new(Modifiers::COMMAND, key)
 }
 
+const fn shift(key: Key) -> KeyboardShortcut {
+    KeyboardShortcut::new(Modifiers::SHIFT, key)
+}
+
 const fn row(command: Command, label: &'static str, keys: &'static str, shortcuts: &'static [KeyboardShortcut]) -> Row {
     Row { command, label, keys, shortcuts }
 }
@@ -79,6 +126,26 @@ pub const TABLE: &[Row] = &[
     row(Command::NextCandidate, "Next candidate", "→", &[plain(Key::ArrowRight)]),
     row(Command::FirstCandidate, "First candidate", "Home", &[plain(Key::Home)]),
     row(Command::LastCandidate, "Last candidate", "End", &[plain(Key::End)]),
+    row(Command::PageUp, "A page of candidates back", "Page Up", &[plain(Key::PageUp)]),
+    row(Command::PageDown, "A page of candidates on", "Page Down", &[plain(Key::PageDown)]),
+    row(Command::Confirm, "Search with this match too, or no longer", "M", &[plain(Key::M)]),
+    row(Command::Overview, "Best candidates of all queries", "Ctrl+B", &[control(Key::B)]),
+    row(
+        Command::OpenFrame,
+        "Cut people out of a frame",
+        "Ctrl+Shift+O",
+        &[KeyboardShortcut::new(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::O)],
+    ),
+    row(Command::CompareMode, "Side by side, blink or slider", "V", &[plain(Key::V)]),
+    row(Command::Pixels, "Pixels as squares, or smooth", "P", &[plain(Key::P)]),
+    row(Command::Heat, "Regions that drive the similarity", "H", &[plain(Key::H)]),
+    row(Command::ZoomIn, "Zoom the pictures in", "+", &[plain(Key::Plus), plain(Key::Equals), shift(Key::Plus)]),
+    row(Command::ZoomOut, "Zoom the pictures out", "−", &[plain(Key::Minus)]),
+    row(Command::ZoomReset, "Reset the view of the pictures", "0", &[plain(Key::Num0)]),
+    row(Command::PanLeft, "Move the view left", "Shift+←", &[shift(Key::ArrowLeft)]),
+    row(Command::PanRight, "Move the view right", "Shift+→", &[shift(Key::ArrowRight)]),
+    row(Command::PanUp, "Move the view up", "Shift+↑", &[shift(Key::ArrowUp)]),
+    row(Command::PanDown, "Move the view down", "Shift+↓", &[shift(Key::ArrowDown)]),
     row(Command::Enlarge, "Enlarge the comparison", "E", &[plain(Key::E)]),
     row(Command::RemoveQuery, "Remove the query", "Delete", &[plain(Key::Delete)]),
     row(Command::Undo, "Bring the removed query back", "Ctrl+Z", &[control(Key::Z)]),
@@ -120,11 +187,16 @@ pub fn pressed(ctx: &egui::Context, arrows: bool) -> Vec<Command> {
         matches!(s.logical_key, Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight | Key::Home | Key::End)
     };
     ctx.input_mut(|input| {
-        TABLE
-            .iter()
-            .filter(|row| row.shortcuts.iter().any(|s| (arrows || !is_arrow(s)) && input.consume_shortcut(s)))
-            .map(|row| row.command)
-            .collect()
+        // A plain key also answers to the key with Shift: those that ask for it come first.
+        let mut hit = |shift: bool| -> Vec<Command> {
+            let mut pressed = |s: &KeyboardShortcut| {
+                s.modifiers.shift == shift && (arrows || !is_arrow(s)) && input.consume_shortcut(s)
+            };
+            TABLE.iter().filter(|row| row.shortcuts.iter().any(&mut pressed)).map(|row| row.command).collect()
+        };
+        let mut commands = hit(true);
+        commands.extend(hit(false));
+        commands
     })
 }
 
@@ -140,6 +212,21 @@ pub fn wish(command: Command, selected: Option<crate::engine::command::QueryId>)
         Command::NextCandidate => Action::MoveCandidate(Move::Next).into(),
         Command::FirstCandidate => Action::MoveCandidate(Move::First).into(),
         Command::LastCandidate => Action::MoveCandidate(Move::Last).into(),
+        Command::PageUp => Wish::Investigate(Intent::Page(-1)),
+        Command::PageDown => Wish::Investigate(Intent::Page(1)),
+        Command::Confirm => Wish::Investigate(Intent::Confirm),
+        Command::Overview => Wish::Investigate(Intent::Overview),
+        Command::OpenFrame => Wish::Ask(Target::Frame),
+        Command::CompareMode => look(Change::Mode),
+        Command::Pixels => look(Change::Crisp),
+        Command::Heat => look(Change::Heat),
+        Command::ZoomIn => look(Change::Zoom(1.25)),
+        Command::ZoomOut => look(Change::Zoom(0.8)),
+        Command::ZoomReset => look(Change::Reset),
+        Command::PanLeft => look(Change::Pan(-0.1, 0.0)),
+        Command::PanRight => look(Change::Pan(0.1, 0.0)),
+        Command::PanUp => look(Change::Pan(0.0, -0.1)),
+        Command::PanDown => look(Change::Pan(0.0, 0.1)),
         Command::RemoveQuery => Action::RemoveQuery(selected?).into(),
         Command::Undo => Action::UndoRemove.into(),
         Command::Enlarge => Wish::Enlarge,
@@ -148,6 +235,10 @@ pub fn wish(command: Command, selected: Option<crate::engine::command::QueryId>)
         Command::Theme => Wish::ToggleTheme,
         Command::Keys => Wish::ToggleKeys,
     })
+}
+
+fn look(change: Change) -> Wish {
+    Wish::Investigate(Intent::Compare(change))
 }
 
 #[cfg(test)]

@@ -1,17 +1,22 @@
 //! The window. It holds view state only, and could be closed and reopened over a running engine.
 
+mod clipboard;
 mod compare;
+mod crop;
 mod curves;
 mod dialogs;
+mod investigate;
 mod jobs;
 mod keys;
 mod layout;
 mod matches;
 mod notices;
+mod overview;
 mod queries;
 mod shell;
 pub mod state;
 mod target;
+mod text;
 pub mod theme;
 mod thumbs;
 mod training;

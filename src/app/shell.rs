@@ -7,13 +7,14 @@ use egui::{CentralPanel, Context, Frame, Id, ScrollArea, Theme, Ui, vec2};
 
 use super::curves::Curves;
 use super::dialogs::{Answer, PathSheet, Picker};
+use super::investigate::{self, Intent};
 use super::keys;
 use super::layout::{drop_hint, keys_sheet, page, status_bar, top_bar};
 use super::state::{Action, Settings, TrainForm, ViewState};
 use super::target::Target;
 use super::theme::palette;
 use super::thumbs::Thumbs;
-use super::{compare, training};
+use super::{compare, crop, matches, overview, training};
 use crate::engine::command::Command;
 use crate::engine::event::Event;
 
@@ -31,6 +32,8 @@ pub enum Wish {
     Do(Action),
     /// Ask for a path.
     Ask(Target),
+    /// Something of the investigation.
+    Investigate(Intent),
     /// Enlarge the comparison, or close it.
     Enlarge,
     /// Show a page.
@@ -88,6 +91,18 @@ pub struct View {
     pub tab: Tab,
     /// Whether the lower pane takes the place of the matches.
     pub lower_full: bool,
+    /// The grid of cards: where it is scrolled to.
+    pub grid: matches::GridView,
+    /// A card has the keyboard: it goes along with the selection.
+    pub grid_focus: bool,
+    /// What is typed into the filters.
+    pub filters: matches::FilterForm,
+    /// How the pair is looked at.
+    pub compare: compare::CompareView,
+    /// The tool that cuts people out of a frame, while it is open.
+    pub crop: Option<crop::CropTool>,
+    /// The best candidates of all queries, while the list is open.
+    pub overview: Option<overview::Overview>,
     keys: bool,
     large: bool,
     sheet: Option<PathSheet>,
@@ -144,7 +159,7 @@ impl App {
         let mut commands = Vec::new();
         for _ in 0..EVENTS {
             match self.events.try_recv() {
-                Ok(Event::Thumbnail { path, image, .. }) => self.thumbs.arrived(path, image),
+                Ok(Event::Thumbnail { path, max_side, image }) => self.thumbs.arrived(path, max_side, image),
                 Ok(event) => self.state.apply(event, &mut commands),
                 Err(_) => break,
             }
@@ -185,6 +200,10 @@ impl App {
             Target::Model => self.fulfil(Action::OpenModel(first).into(), ctx),
             Target::Gallery => self.fulfil(Action::OpenGallery(first).into(), ctx),
             Target::Queries => self.fulfil(Action::AddQueries(paths).into(), ctx),
+            Target::Frame => {
+                let wish = crop::open(first, &mut self.view.crop);
+                self.fulfil(wish, ctx);
+            }
             Target::TrainData => self.view.form.data = typed,
             Target::TrainWeights => self.view.form.weights = typed,
             Target::TrainRun => self.view.form.run = typed,
@@ -203,6 +222,11 @@ impl App {
                 commands.into_iter().for_each(&self.send);
             }
             Wish::Ask(target) => self.view.sheet = Some(PathSheet::open(target, self.picker.as_ref(), ctx)),
+            Wish::Investigate(intent) => {
+                if let Some(wish) = investigate::carry_out(intent, &self.state, &mut self.view) {
+                    self.fulfil(wish, ctx);
+                }
+            }
             Wish::Enlarge => self.view.large = !self.view.large && self.state.query().is_some(),
             Wish::Show(page) => {
                 self.view.page = page;
@@ -217,8 +241,11 @@ impl App {
 
     fn take_keys(&mut self, ctx: &Context) {
         self.reveal = false;
-        if self.view.sheet.is_some() || ctx.text_edit_focused() {
+        if self.view.sheet.is_some() || self.view.crop.is_some() || ctx.text_edit_focused() {
             return;
+        }
+        for action in investigate::paste(ctx, &mut self.state) {
+            self.fulfil(action.into(), ctx);
         }
         let focused = ctx.memory(|m| m.focused());
         let arrows = focused.is_none() || focused == self.view.arrows_at;
@@ -232,10 +259,14 @@ impl App {
                     | keys::Command::NextCandidate
                     | keys::Command::FirstCandidate
                     | keys::Command::LastCandidate
+                    | keys::Command::PageUp
+                    | keys::Command::PageDown
             );
+            let looks = command.is_look();
             let allowed = match (self.view.keys, self.view.large) {
                 (true, _) => command == keys::Command::Keys,
-                (false, true) => moves || command == keys::Command::Enlarge,
+                _ if self.view.overview.is_some() => command == keys::Command::Overview,
+                (false, true) => moves || looks || command == keys::Command::Enlarge,
                 (false, false) => true,
             };
             if let (true, Some(wish)) = (allowed, keys::wish(command, self.state.selected)) {
@@ -271,6 +302,16 @@ impl App {
         });
         if cx.view.large && compare::sheet(ui, &mut cx) {
             cx.view.large = false;
+        }
+        if let Some(mut tool) = cx.view.crop.take()
+            && !tool.show(ui, &mut cx)
+        {
+            cx.view.crop = Some(tool);
+        }
+        if let Some(mut list) = cx.view.overview.take()
+            && !overview::sheet(ui, &mut cx, &mut list)
+        {
+            cx.view.overview = Some(list);
         }
         if cx.view.keys && keys_sheet(ui.ctx()) {
             cx.view.keys = false;
@@ -321,6 +362,7 @@ impl eframe::App for App {
         self.take_drops(&ctx);
         self.take_keys(&ctx);
         self.view.arrows_at = None;
+        self.view.grid_focus = self.view.grid_focus && ctx.memory(|m| m.focused()).is_some();
         self.time_undo(&ctx);
         self.thumbs.begin_frame(&ctx);
         self.draw(ui);

@@ -2,25 +2,34 @@
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
 mod form;
+mod listing;
+mod queries;
+mod refining;
 mod run;
+mod settings;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::data::dataset::Broken;
-use crate::engine::command::{Command, JobId, Measure, QueryId};
+use crate::engine::command::{Command, JobId, Measure, QueryId, Still};
 use crate::engine::event::{
-    Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
+    Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult, Source,
 };
+use crate::engine::refine::Refine;
+use crate::gallery::regions::Regions;
 use crate::train::config::RunConfig;
 
 pub use form::{Field, TrainForm};
+pub use listing::{Group, Listing};
+pub use refining::{Chip, Refinement};
 pub use run::{Phase, Run};
+pub use settings::{ALL, Settings, Sort, TOPS};
 
-/// The numbers of candidates that can be asked for.
-pub const TOPS: [usize; 4] = [5, 10, 20, 50];
+/// Candidates that are asked for of a query that is not looked at: the best one tells its mark, the next few let the eye
+/// have something at once when it is.
+const BACKGROUND_TOP: usize = 20;
 /// Searches of queries that are not selected, under way at a time: enough to keep the engine busy, few enough that a
 /// newly selected query is not kept waiting.
 const BACKGROUND_SEARCHES: usize = 4;
@@ -34,6 +43,23 @@ pub enum Action {
     OpenGallery(PathBuf),
     /// Add crops: files, or folders of files.
     AddQueries(Vec<PathBuf>),
+    /// Add crops that are in memory.
+    AddStills(Vec<Still>),
+    /// Look at a full frame, to cut people out of it.
+    OpenFrame(PathBuf),
+    /// Cut boxes (x, y, width, height in pixels) out of a frame as queries.
+    AddCrops {
+        /// The frame.
+        path: PathBuf,
+        /// The boxes.
+        boxes: Vec<[u32; 4]>,
+    },
+    /// Rank the gallery against every query, as a job.
+    SearchAll,
+    /// Narrow or improve searches.
+    Refine(Refinement),
+    /// Show which regions make the pair alike that is being looked at.
+    Explain,
     /// Look at a query.
     SelectQuery(QueryId),
     /// Look at another query.
@@ -52,6 +78,10 @@ pub enum Action {
     SetMeasure(Measure),
     /// Show or hide what is known about identities.
     SetGroundTruth(bool),
+    /// Change the order of the cards.
+    SetSort(Sort),
+    /// Group the cards by identity, or do not.
+    SetGrouped(bool),
     /// Change the width of the cards, in points.
     SetCard(f32),
     /// Start a run, or resume the one in the folder.
@@ -80,6 +110,10 @@ pub enum Move {
     First,
     /// To the last.
     Last,
+    /// Some places back.
+    Back(usize),
+    /// Some places on.
+    On(usize),
 }
 
 impl Move {
@@ -90,6 +124,8 @@ impl Move {
             Move::Next => (at + 1).min(len - 1),
             Move::First => 0,
             Move::Last => len - 1,
+            Move::Back(places) => at.saturating_sub(places),
+            Move::On(places) => at.saturating_add(places).min(len - 1),
         }
     }
 }
@@ -101,8 +137,12 @@ pub struct Query {
     pub info: QueryInfo,
     /// Its ranking, by the measure in force.
     pub result: Option<SearchResult>,
+    /// Gallery images that take part in its search.
+    pub confirmed: Vec<usize>,
     /// How many candidates that ranking was asked for.
     asked: usize,
+    /// Grows with every change of the ranking.
+    edition: u64,
     /// The decoder's image of it. A reconstruction, not evidence.
     pub reconstruction: Option<Arc<RgbImage>>,
     /// Whether a reconstruction has been asked for.
@@ -110,15 +150,57 @@ pub struct Query {
 }
 
 impl Query {
-    /// Its file name.
+    fn new(info: QueryInfo) -> Self {
+        let confirmed = Vec::new();
+        Self { info, result: None, confirmed, asked: 0, edition: 0, reconstruction: None, reconstructing: false }
+    }
+
+    /// Its file name, and where in the file it was cut out.
     pub fn name(&self) -> String {
-        file_name(&self.info.path)
+        let name = file_name(&self.info.path);
+        match self.info.source {
+            Source::Crop([x, y, ..]) => format!("{name} at {x}, {y}"),
+            Source::File | Source::Memory => name,
+        }
+    }
+
+    /// Keeps only so many candidates as are asked for of a query that is not looked at.
+    fn shorten(&mut self) {
+        if let Some(result) = &mut self.result
+            && result.candidates.len() > 4 * BACKGROUND_TOP
+        {
+            result.candidates.truncate(BACKGROUND_TOP);
+            result.candidates.shrink_to_fit();
+            result.reranked.truncate(BACKGROUND_TOP);
+            self.asked = BACKGROUND_TOP;
+            self.edition += 1;
+        }
     }
 
     /// Whether the first candidate is the same person, where that is known.
     pub fn rank1(&self) -> Option<bool> {
         self.result.as_ref()?.candidates.first()?.same
     }
+}
+
+/// A full frame that people are cut out of.
+#[derive(Debug, Clone)]
+pub struct OpenFrame {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its true size and its pixels for the screen; `None` while it is read, else why it cannot be.
+    pub image: Option<std::result::Result<([u32; 2], Arc<RgbImage>), String>>,
+}
+
+/// What makes a pair of images alike.
+#[derive(Debug, Clone)]
+pub struct Explanation {
+    /// The query.
+    pub query: QueryId,
+    /// The gallery image.
+    pub entry: usize,
+    /// The contributions of regions, once they are there.
+    pub regions: Option<Arc<Regions>>,
 }
 
 /// A job, running or ended.
@@ -177,6 +259,14 @@ pub struct ViewState {
     pub selected: Option<QueryId>,
     /// The candidate being looked at, by its place in the ranking from 0.
     pub candidate: usize,
+    /// The candidates of that query in the order in which they are shown.
+    pub listing: Listing,
+    /// What narrows and improves every search.
+    pub refine: Arc<Refine>,
+    /// The frame that people are being cut out of.
+    pub frame: Option<OpenFrame>,
+    /// What makes the last pair alike that was asked about.
+    pub explanation: Option<Explanation>,
     /// What the user chose and wants to find again.
     pub settings: Settings,
     /// Jobs, newest first.
@@ -191,33 +281,14 @@ pub struct ViewState {
     restoring: Vec<Removed>,
     searching: Vec<QueryId>,
     next_notice: u64,
+    pasted: usize,
 }
 
 /// A query that was removed, and where it stood.
 #[derive(Debug, Clone)]
 struct Removed {
-    path: PathBuf,
+    info: QueryInfo,
     at: usize,
-}
-
-/// What the user chose and finds again at the next start.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct Settings {
-    /// Candidates listed for a query.
-    pub top: usize,
-    /// How distances are measured.
-    pub measure: Measure,
-    /// Whether known identities are shown.
-    pub ground_truth: bool,
-    /// Width of a candidate's card in points.
-    pub card: f32,
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Self { top: 10, measure: Measure::Cosine, ground_truth: true, card: 104.0 }
-    }
 }
 
 impl ViewState {
@@ -249,6 +320,13 @@ impl ViewState {
         self.selected.is_some_and(|id| self.searching.contains(&id))
     }
 
+    /// The regions that make the pair alike that is being looked at, once they are known.
+    pub fn regions(&self) -> Option<&Arc<Regions>> {
+        let explained = self.explanation.as_ref()?;
+        let pair = (self.selected?, self.candidates().get(self.candidate)?.entry);
+        explained.regions.as_ref().filter(|_| (explained.query, explained.entry) == pair)
+    }
+
     /// Whether a job of that kind runs.
     pub fn running(&self, kind: JobKind) -> bool {
         self.jobs.iter().any(|j| j.kind == kind && j.end.is_none())
@@ -256,6 +334,11 @@ impl ViewState {
 
     /// Takes one event in; `send` takes what is to be asked of the engine because of it.
     pub fn apply(&mut self, event: Event, send: &mut Vec<Command>) {
+        self.take(event, send);
+        self.relist();
+    }
+
+    fn take(&mut self, event: Event, send: &mut Vec<Command>) {
         match event {
             Event::Ready { device } => self.device = Some(device),
             Event::ModelOpened(model) => self.model_opened(model, send),
@@ -268,6 +351,14 @@ impl ViewState {
                 if let Some(q) = self.queries.iter_mut().find(|q| q.info.id == query) {
                     q.reconstruction = Some(image);
                 }
+            }
+            Event::Frame { path, image } => {
+                if let Some(frame) = self.frame.as_mut().filter(|frame| frame.path == path) {
+                    frame.image = Some(image);
+                }
+            }
+            Event::Explained { query, entry, regions } => {
+                self.explanation = Some(Explanation { query, entry, regions: Some(regions) });
             }
             // Pictures for the screen go to the texture cache, not here.
             Event::Thumbnail { .. } => {}
@@ -304,6 +395,11 @@ impl ViewState {
 
     /// Does what the user asked; `send` takes what is to be asked of the engine.
     pub fn act(&mut self, action: Action, send: &mut Vec<Command>) {
+        self.carry_out(action, send);
+        self.relist();
+    }
+
+    fn carry_out(&mut self, action: Action, send: &mut Vec<Command>) {
         match action {
             Action::OpenModel(path) => send.push(Command::OpenModel { path }),
             Action::OpenGallery(path) => send.push(Command::OpenGallery { path }),
@@ -312,30 +408,29 @@ impl ViewState {
                     send.push(Command::AddQueries { paths });
                 }
             }
+            Action::AddStills(stills) => send.push(Command::AddStills { stills }),
+            Action::OpenFrame(path) => {
+                self.frame = Some(OpenFrame { path: path.clone(), image: None });
+                send.push(Command::Frame { path });
+            }
+            Action::AddCrops { path, boxes } => send.push(Command::AddCrops { path, boxes }),
+            Action::SearchAll => self.search_all(send),
+            Action::Refine(change) => self.refine(change, send),
+            Action::Explain => self.explain(send),
             Action::SelectQuery(id) => self.select(id, send),
             Action::MoveQuery(step) => self.move_query(step, send),
             Action::SelectCandidate(i) => {
                 self.candidate = i.min(self.candidates().len().saturating_sub(1));
             }
-            Action::MoveCandidate(step) => {
-                let len = self.candidates().len();
-                if len > 0 {
-                    self.candidate = step.along(self.candidate, len);
-                }
-            }
+            Action::MoveCandidate(step) => self.move_candidate(step),
             Action::RemoveQuery(query) => self.remove(query, send),
-            Action::UndoRemove => {
-                if let Some(removed) = self.removed.pop() {
-                    send.push(Command::AddQueries { paths: vec![removed.path.clone()] });
-                    self.restoring.push(removed);
-                    self.undoable = None;
-                }
-            }
+            Action::UndoRemove => self.undo_remove(send),
             Action::SetTop(top) => {
-                self.settings.top = top;
-                self.candidate = self.candidate.min(top.saturating_sub(1));
+                self.settings.top = top.max(1);
                 self.refresh(send);
             }
+            Action::SetSort(sort) => self.settings.sort = sort,
+            Action::SetGrouped(grouped) => self.settings.grouped = grouped,
             Action::SetMeasure(measure) => {
                 if self.settings.measure != measure {
                     self.settings.measure = measure;
@@ -379,152 +474,19 @@ impl ViewState {
         self.notices.truncate(20);
     }
 
+    /// Asks which regions make the pair alike that is being looked at, once for each pair.
+    fn explain(&mut self, send: &mut Vec<Command>) {
+        let Some((query, entry)) = self.selected.zip(self.candidates().get(self.candidate).map(|c| c.entry)) else {
+            return;
+        };
+        if self.explanation.as_ref().is_none_or(|e| (e.query, e.entry) != (query, entry)) {
+            self.explanation = Some(Explanation { query, entry, regions: None });
+            send.push(Command::Explain { query, entry });
+        }
+    }
+
     fn job_mut(&mut self, id: JobId) -> Option<&mut Job> {
         self.jobs.iter_mut().find(|j| j.id == id)
-    }
-
-    fn model_opened(&mut self, model: ModelInfo, send: &mut Vec<Command>) {
-        let decoder = model.decoder;
-        self.model = Some(model);
-        self.forget_rankings();
-        for q in &mut self.queries {
-            (q.reconstruction, q.reconstructing) = (None, false);
-        }
-        if decoder && let Some(id) = self.selected {
-            self.reconstruct(id, send);
-        }
-    }
-
-    fn gallery_opened(&mut self, gallery: GalleryInfo, send: &mut Vec<Command>) {
-        let broken = gallery.broken.clone();
-        self.gallery = Some(gallery);
-        self.forget_rankings();
-        self.candidate = 0;
-        self.skipped("Open gallery", "could not be used as a gallery image", &broken);
-        self.refresh(send);
-    }
-
-    fn query_added(&mut self, info: QueryInfo, send: &mut Vec<Command>) {
-        let id = info.id;
-        let back = self.restoring.iter().position(|r| r.path == info.path);
-        let query = Query { info, result: None, asked: 0, reconstruction: None, reconstructing: false };
-        match back {
-            Some(i) => {
-                let at = self.restoring.remove(i).at.min(self.queries.len());
-                self.queries.insert(at, query);
-                self.select(id, send);
-            }
-            None => self.queries.push(query),
-        }
-        if self.selected.is_none() {
-            self.select(id, send);
-        } else {
-            self.refresh(send);
-        }
-    }
-
-    fn query_removed(&mut self, id: QueryId, send: &mut Vec<Command>) {
-        self.searching.retain(|s| *s != id);
-        let Some(at) = self.queries.iter().position(|q| q.info.id == id) else {
-            return;
-        };
-        self.queries.remove(at);
-        if self.selected == Some(id) {
-            self.selected = None;
-            self.candidate = 0;
-            if let Some(next) = self.queries.get(at).or(self.queries.last()) {
-                self.select(next.info.id, send);
-            }
-        }
-    }
-
-    fn remove(&mut self, id: QueryId, send: &mut Vec<Command>) {
-        let Some(at) = self.queries.iter().position(|q| q.info.id == id) else {
-            return;
-        };
-        let path = self.queries[at].info.path.clone();
-        self.undoable = Some(format!("Removed {}", file_name(&path)));
-        self.removed.push(Removed { path, at });
-        send.push(Command::RemoveQuery { query: id });
-        // At once, not when the engine says so: the next key press already means the next query.
-        self.query_removed(id, send);
-    }
-
-    fn select(&mut self, id: QueryId, send: &mut Vec<Command>) {
-        if self.selected != Some(id) {
-            self.selected = Some(id);
-            self.candidate = 0;
-        }
-        if !self.searching.contains(&id)
-            && let Some(q) = self.queries.iter_mut().find(|q| q.info.id == id && q.result.is_none())
-        {
-            q.asked = 0;
-        }
-        if self.model.as_ref().is_some_and(|m| m.decoder) {
-            self.reconstruct(id, send);
-        }
-        self.refresh(send);
-    }
-
-    fn move_query(&mut self, step: Move, send: &mut Vec<Command>) {
-        if self.queries.is_empty() {
-            return;
-        }
-        let at = self.queries.iter().position(|q| Some(q.info.id) == self.selected);
-        let to = at.map_or(0, |at| step.along(at, self.queries.len()));
-        self.select(self.queries[to].info.id, send);
-    }
-
-    fn reconstruct(&mut self, id: QueryId, send: &mut Vec<Command>) {
-        if let Some(q) = self.queries.iter_mut().find(|q| q.info.id == id)
-            && !q.reconstructing
-        {
-            q.reconstructing = true;
-            send.push(Command::Reconstruct { query: id });
-        }
-    }
-
-    fn searched(&mut self, result: SearchResult, send: &mut Vec<Command>) {
-        self.searching.retain(|id| *id != result.query);
-        if result.measure == self.settings.measure
-            && let Some(q) = self.queries.iter_mut().find(|q| q.info.id == result.query)
-        {
-            q.result = Some(result);
-        }
-        self.refresh(send);
-    }
-
-    fn forget_rankings(&mut self) {
-        for q in &mut self.queries {
-            (q.result, q.asked) = (None, 0);
-        }
-        self.searching.clear();
-    }
-
-    /// Asks for the rankings that are missing: the selected query's at once, the others' (whose first candidate tells
-    /// the mark in the list) a few at a time.
-    fn refresh(&mut self, send: &mut Vec<Command>) {
-        let Some(gallery) = &self.gallery else { return };
-        let want = self.settings.top.min(gallery.entries.len()).max(1);
-        let (top, measure, selected) = (self.settings.top, self.settings.measure, self.selected);
-        let mut ask = |q: &mut Query, searching: &mut Vec<QueryId>| {
-            q.asked = top;
-            if !searching.contains(&q.info.id) {
-                searching.push(q.info.id);
-            }
-            send.push(Command::Search { query: q.info.id, top, measure });
-        };
-        if let Some(q) = self.queries.iter_mut().find(|q| Some(q.info.id) == selected)
-            && q.asked < want
-        {
-            ask(q, &mut self.searching);
-        }
-        for q in self.queries.iter_mut().filter(|q| q.asked == 0) {
-            if self.searching.len() >= BACKGROUND_SEARCHES {
-                break;
-            }
-            ask(q, &mut self.searching);
-        }
     }
 
     fn job_ended(&mut self, id: JobId, end: JobEnd) {
@@ -535,18 +497,6 @@ impl ViewState {
         if let JobEnd::Failed(message) = end {
             self.notify(Gravity::Error, title, message, Vec::new());
         }
-    }
-
-    fn skipped(&mut self, title: &str, problem: &str, broken: &[Broken]) {
-        if broken.is_empty() {
-            return;
-        }
-        let message = match broken.len() {
-            1 => format!("1 file {problem} and was skipped"),
-            n => format!("{n} files {problem} and were skipped"),
-        };
-        let details = broken.iter().map(|b| format!("{}: {}", b.path.display(), b.reason)).collect();
-        self.notify(Gravity::Note, title, message, details);
     }
 }
 

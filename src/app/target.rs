@@ -9,6 +9,8 @@ pub enum Target {
     Gallery,
     /// Crops.
     Queries,
+    /// A full frame to cut people out of.
+    Frame,
     /// The form's data folder.
     TrainData,
     /// The form's initial weights.
@@ -26,6 +28,7 @@ impl Target {
             Target::Model => "Open model",
             Target::Gallery => "Open gallery",
             Target::Queries => "Open queries",
+            Target::Frame => "Cut people out of a frame",
             Target::TrainData => "Choose the training data",
             Target::TrainWeights => "Choose initial weights",
             Target::TrainRun => "Choose a run folder",
@@ -39,6 +42,7 @@ impl Target {
             Target::Model => "A model file written by Rain (.safetensors)",
             Target::Gallery => "A folder of sharp images; sub-folders are read too",
             Target::Queries => "An image, or a folder of images",
+            Target::Frame => "An image of a whole scene; you draw a box round each person",
             Target::TrainData => "A folder in the Market-1501 or VIPeR layout, or with a sub-folder a person",
             Target::TrainWeights => "ResNet weights with torchvision names (.safetensors or .pth)",
             Target::TrainRun => "A folder that does not exist yet; it will hold checkpoints and history",
@@ -52,6 +56,7 @@ impl Target {
             Target::Model => "/home/me/models/rain.safetensors",
             Target::Gallery => "/home/me/gallery",
             Target::Queries => "/home/me/crops",
+            Target::Frame => "/home/me/frames/camera3.png",
             Target::TrainData => "/home/me/Market-1501",
             Target::TrainWeights => "/home/me/resnet50.pth",
             Target::TrainRun | Target::Resume => "/home/me/runs/first",
@@ -61,7 +66,7 @@ impl Target {
     /// The button.
     pub fn verb(self) -> &'static str {
         match self {
-            Target::Model | Target::Gallery | Target::Queries => "Open",
+            Target::Model | Target::Gallery | Target::Queries | Target::Frame => "Open",
             Target::TrainData | Target::TrainWeights | Target::TrainRun => "Choose",
             Target::Resume => "Resume",
         }

@@ -6,7 +6,10 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
-use crate::data::dataset::Broken;
+use super::refine::Refine;
+use crate::data::dataset::{Broken, UNKNOWN};
+use crate::gallery::filter::Facts;
+use crate::gallery::regions::Regions;
 use crate::model::config::ModelConfig;
 use crate::train::event::TrainEvent;
 
@@ -32,6 +35,24 @@ pub struct GalleryEntry {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
+    /// What the camera's clock showed, where that is known (see `data::clock`).
+    pub time: Option<i64>,
+    /// Width and height in pixels, upright.
+    pub size: Option<[u32; 2]>,
+}
+
+impl Default for GalleryEntry {
+    /// An image of which nothing is known.
+    fn default() -> Self {
+        Self { path: PathBuf::new(), identity: UNKNOWN, camera: UNKNOWN, time: None, size: None }
+    }
+}
+
+impl GalleryEntry {
+    /// What a filter asks for.
+    pub fn facts(&self) -> Facts {
+        Facts { camera: self.camera, time: self.time, size: self.size }
+    }
 }
 
 /// The gallery that is being searched.
@@ -43,6 +64,18 @@ pub struct GalleryInfo {
     pub entries: Arc<Vec<GalleryEntry>>,
     /// Files that were skipped, with the reason.
     pub broken: Arc<Vec<Broken>>,
+}
+
+/// Where the pixels of a query come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    /// They are the whole of its file.
+    #[default]
+    File,
+    /// They were cut out of its file: x, y, width, height in pixels of the upright image.
+    Crop([u32; 4]),
+    /// There is no file: they were pasted.
+    Memory,
 }
 
 /// One query crop.
@@ -58,6 +91,26 @@ pub struct QueryInfo {
     pub camera: i64,
     /// Its pixels at their true size.
     pub image: Arc<RgbImage>,
+    /// What of its file it is.
+    pub source: Source,
+    /// The width and height in pixels that it looks like, where it was looked at: less than its own where it was enlarged
+    /// or blurred.
+    pub effective: Option<[u32; 2]>,
+}
+
+impl Default for QueryInfo {
+    /// A query of which nothing is known.
+    fn default() -> Self {
+        Self {
+            id: QueryId::default(),
+            path: PathBuf::new(),
+            identity: UNKNOWN,
+            camera: UNKNOWN,
+            image: Arc::default(),
+            source: Source::File,
+            effective: None,
+        }
+    }
 }
 
 /// One candidate for a query. The tool ranks candidates; a person decides.
@@ -74,7 +127,7 @@ pub struct Candidate {
 }
 
 /// The ranking of the gallery for one query.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SearchResult {
     /// Which query.
     pub query: QueryId,
@@ -86,6 +139,13 @@ pub struct SearchResult {
     pub first_same: Option<usize>,
     /// Images that were compared.
     pub gallery_size: usize,
+    /// Images among them that the filter admitted: the ranking is of these.
+    pub admitted: usize,
+    /// Where the search ranked again: the new distances of the first candidates, which stand in their order. Those behind
+    /// them were not ranked again.
+    pub reranked: Vec<f32>,
+    /// What narrowed and improved the search.
+    pub refine: Arc<Refine>,
 }
 
 /// What a job is doing.
@@ -95,6 +155,8 @@ pub enum JobKind {
     Gallery,
     /// Reading and embedding queries.
     Queries,
+    /// Searching for many queries.
+    Search,
     /// Training.
     Train,
 }
@@ -149,6 +211,22 @@ pub enum Event {
         query: QueryId,
         /// The image.
         image: Arc<RgbImage>,
+    },
+    /// What makes a query and a gallery image alike.
+    Explained {
+        /// Which query.
+        query: QueryId,
+        /// Which gallery image.
+        entry: usize,
+        /// The contributions of their regions.
+        regions: Arc<Regions>,
+    },
+    /// A decoded full frame, or why there is none.
+    Frame {
+        /// The image file.
+        path: PathBuf,
+        /// Its true width and height, upright, and its pixels, reduced where it is larger than a screen can show.
+        image: Result<([u32; 2], Arc<RgbImage>), String>,
     },
     /// A decoded image for the screen, or why there is none.
     Thumbnail {

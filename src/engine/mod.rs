@@ -4,9 +4,12 @@
 pub mod command;
 pub(crate) mod desk;
 pub mod event;
+mod intake;
 mod job;
 mod outbox;
 mod panic;
+pub mod refine;
+pub(crate) mod search;
 #[cfg(test)]
 mod tests;
 mod thumbnails;

@@ -16,6 +16,17 @@ use crate::error::{Error, Result};
 const THREADS: usize = 2;
 /// Requests that may wait; beyond it the oldest, long scrolled away, are answered with a refusal.
 const CAPACITY: usize = 4096;
+/// Longest side of a full frame on the screen: larger textures are not to be had everywhere.
+const FRAME_SIDE: u32 = 4096;
+
+/// What is wanted of an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Want {
+    /// Its longest side at most so many pixels.
+    Thumbnail(u32),
+    /// As much of it as a screen can show, and its true size.
+    Frame,
+}
 
 /// The decode threads. The latest request is served first: it is what the user is looking at.
 pub(super) struct Thumbnails {
@@ -31,7 +42,7 @@ struct Shared {
 
 #[derive(Default)]
 struct Queue {
-    requests: VecDeque<(PathBuf, u32)>,
+    requests: VecDeque<(PathBuf, Want)>,
     closed: bool,
 }
 
@@ -51,16 +62,27 @@ impl Thumbnails {
 
     /// Asks for an image; never waits. A request that is waiting already moves to the front.
     pub fn ask(&self, path: PathBuf, max_side: u32) {
+        self.push((path, Want::Thumbnail(max_side)));
+    }
+
+    /// Asks for a full frame; never waits.
+    pub fn ask_frame(&self, path: PathBuf) {
+        self.push((path, Want::Frame));
+    }
+
+    fn push(&self, request: (PathBuf, Want)) {
         let mut queue = self.shared.queue();
-        let request = (path, max_side);
         queue.requests.retain(|waiting| *waiting != request);
         queue.requests.push_back(request);
         let refused = if queue.requests.len() > CAPACITY { queue.requests.pop_front() } else { None };
         drop(queue);
         self.shared.bell.notify_one();
-        if let Some((path, max_side)) = refused {
-            let image = Err("Too many images were asked for at once. Scroll back to load this one.".into());
-            self.shared.outbox.offer(Event::Thumbnail { path, max_side, image });
+        if let Some((path, want)) = refused {
+            let reason = "Too many images were asked for at once. Scroll back to load this one.".to_owned();
+            self.shared.outbox.offer(match want {
+                Want::Thumbnail(max_side) => Event::Thumbnail { path, max_side, image: Err(reason) },
+                Want::Frame => Event::Frame { path, image: Err(reason) },
+            });
         }
     }
 }
@@ -84,16 +106,25 @@ impl Shared {
     }
 
     fn serve(&self) {
-        while let Some((path, max_side)) = self.next() {
-            let image = guarded(|| decode(&path, max_side)).map(Arc::new).map_err(|failure| match failure {
-                Failure::Told(text) => text,
-                Failure::Cancelled => Error::Cancelled.to_string(),
+        let told = |failure| match failure {
+            Failure::Told(text) => text,
+            Failure::Cancelled => Error::Cancelled.to_string(),
+        };
+        while let Some((path, want)) = self.next() {
+            self.outbox.result(match want {
+                Want::Thumbnail(max_side) => {
+                    let image = guarded(|| decode(&path, max_side)).map(Arc::new).map_err(told);
+                    Event::Thumbnail { path, max_side, image }
+                }
+                Want::Frame => {
+                    let image = guarded(|| frame(&path)).map_err(told);
+                    Event::Frame { path, image }
+                }
             });
-            self.outbox.result(Event::Thumbnail { path, max_side, image });
         }
     }
 
-    fn next(&self) -> Option<(PathBuf, u32)> {
+    fn next(&self) -> Option<(PathBuf, Want)> {
         let mut queue = self.queue();
         loop {
             if queue.closed {
@@ -109,14 +140,24 @@ impl Shared {
 
 /// The image, its longest side at most `max_side` pixels; a small image keeps its true size.
 fn decode(path: &Path, max_side: u32) -> Result<RgbImage> {
+    Ok(shrunk(image_io::load(path)?, max_side))
+}
+
+/// A full frame: its true size, and its pixels as far as a screen shows them.
+fn frame(path: &Path) -> Result<([u32; 2], Arc<RgbImage>)> {
     let image = image_io::load(path)?;
+    let (width, height) = image.dimensions();
+    Ok(([width, height], Arc::new(shrunk(image, FRAME_SIDE))))
+}
+
+fn shrunk(image: RgbImage, max_side: u32) -> RgbImage {
     let longest = image.width().max(image.height());
     if longest <= max_side.max(1) {
-        return Ok(image);
+        return image;
     }
     let scale =
         |side: u32| ((f64::from(side) * f64::from(max_side.max(1)) / f64::from(longest)).round() as usize).max(1);
-    Ok(image_io::resize(&image, scale(image.height()), scale(image.width())))
+    image_io::resize(&image, scale(image.height()), scale(image.width()))
 }
 
 #[cfg(test)]

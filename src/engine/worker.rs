@@ -83,6 +83,11 @@ impl Engine {
                     thumbnails.ask(path, max_side);
                 }
             }
+            Command::Frame { path } => {
+                if let Some(thumbnails) = &self.thumbnails {
+                    thumbnails.ask_frame(path);
+                }
+            }
             Command::Shutdown => self.shut_down(),
             command => {
                 let message = match self.commands.try_send(command) {
@@ -120,12 +125,12 @@ impl Drop for Engine {
 
 /// The state of the engine's thread.
 pub(super) struct Worker {
-    device: Device,
+    pub(super) device: Device,
     inbox: Receiver<Command>,
     pub outbox: Outbox,
     jobs: Jobs,
     train: Train,
-    desk: Desk,
+    pub(super) desk: Desk,
     last_job: u64,
     training: bool,
 }
@@ -178,10 +183,14 @@ impl Worker {
                 self.outbox.result(Event::QueryRemoved(query));
                 Ok(())
             }
-            Command::Search { query, top, measure } => {
-                self.outbox.result(Event::Searched(self.desk.search(query, top, measure)?));
+            Command::AddStills { stills } => self.add_stills(stills),
+            Command::AddCrops { path, boxes } => self.add_crops(&path, &boxes),
+            Command::Search { query, top, measure, refine } => {
+                self.outbox.result(Event::Searched(self.desk.search_refined(query, top, measure, &refine)?));
                 Ok(())
             }
+            Command::SearchAll { queries, top, measure } => self.search_all(&queries, top, measure),
+            Command::Explain { query, entry } => self.explain(query, entry),
             Command::Reconstruct { query } => {
                 let image = self.desk.model()?.reconstruct(&self.desk.query(query)?.info.image, &self.device)?;
                 self.outbox.result(Event::Reconstructed { query, image: Arc::new(image) });
@@ -189,7 +198,7 @@ impl Worker {
             }
             Command::Train { config, run, resume } => self.train(*config, &run, resume),
             // These never come this far: `Engine::send` sees to them.
-            Command::Thumbnail { .. } | Command::Cancel { .. } | Command::Shutdown => Ok(()),
+            Command::Thumbnail { .. } | Command::Frame { .. } | Command::Cancel { .. } | Command::Shutdown => Ok(()),
         }
     }
 
@@ -270,7 +279,12 @@ impl Worker {
     }
 
     /// Runs long work as a job: its start, its end and its failure are told, a panic included.
-    fn job(&mut self, kind: JobKind, title: String, work: impl FnOnce(&mut Self, &mut Ticket) -> Result<()>) {
+    pub(super) fn job(
+        &mut self,
+        kind: JobKind,
+        title: String,
+        work: impl FnOnce(&mut Self, &mut Ticket) -> Result<()>,
+    ) {
         self.last_job += 1;
         let job = JobId(self.last_job);
         let mut ticket = self.jobs.open(job, &self.outbox);
@@ -291,8 +305,12 @@ fn what(command: &Command) -> &'static str {
         Command::OpenModel { .. } => "Open model",
         Command::OpenGallery { .. } => "Open gallery",
         Command::AddQueries { .. } => "Add queries",
+        Command::AddStills { .. } | Command::AddCrops { .. } => "Add queries",
+        Command::Frame { .. } => "Open frame",
         Command::RemoveQuery { .. } => "Remove query",
         Command::Search { .. } => "Search",
+        Command::SearchAll { .. } => "Search all queries",
+        Command::Explain { .. } => "Show the regions",
         Command::Reconstruct { .. } => "Reconstruct",
         Command::Thumbnail { .. } => "Show image",
         Command::Train { .. } => "Train",

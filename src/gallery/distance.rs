@@ -58,6 +58,11 @@ impl Comparer {
         Self { measure, gallery }
     }
 
+    /// The gallery as it is compared.
+    pub fn gallery(&self) -> &Matrix {
+        &self.gallery
+    }
+
     /// Distances of one query embedding `[d]` (raw) to every gallery row, `[n]`.
     pub fn distances(&self, query: &[f32]) -> Vec<f32> {
         let rows = self.gallery.data.par_chunks_exact(self.gallery.columns.max(1)).with_min_len(256);

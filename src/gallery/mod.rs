@@ -3,7 +3,9 @@
 pub mod distance;
 pub mod embed;
 pub mod features;
+pub mod filter;
 pub mod matrix;
 pub mod order;
 pub mod photos;
+pub mod regions;
 pub mod search;

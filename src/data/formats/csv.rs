@@ -90,6 +90,19 @@ pub fn list(root: &Path) -> Result<Listing> {
     Ok(listing)
 }
 
+/// The times that the table of a folder gives, by path; empty where there is no table, or no time in it.
+pub fn times(root: &Path) -> BTreeMap<PathBuf, i64> {
+    let usable: Vec<PathBuf> =
+        tables(root).into_iter().filter(|t| header(t).is_some_and(|n| n.contains(&"time".into()))).collect();
+    let [table] = usable.as_slice() else { return BTreeMap::new() };
+    let rows = rows(table).unwrap_or_default(); // whoever reads the table's images tells what is wrong with it
+    let time = |row: Row| {
+        let [path, _, _, _, time, _] = row.fields;
+        Some((root.join(path.replace('\\', "/")), crate::data::clock::parse(&time)?))
+    };
+    rows.into_iter().filter_map(time).collect()
+}
+
 struct Row {
     line: u64,
     /// In the order of [`COLUMNS`]; empty where the table lacks one.

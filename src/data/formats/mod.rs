@@ -24,6 +24,7 @@ mod seven;
 pub mod summary;
 mod viper;
 
+pub use csv::times;
 pub use cuhk03_mat::{Extracted, extract};
 pub use market1501::identity_and_camera;
 pub(super) use prid2011::ONLY_B as PRID_ONLY_B;
