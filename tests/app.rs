@@ -165,7 +165,7 @@ fn no_widget_is_without_a_name() {
     let mut window = Window::full();
     window.tell(fake::answer(&Command::Train { config: Box::default(), run: "runs/x".into(), resume: false }));
     window.tell([fake::validation(2), fake::samples(3)]);
-    assert!(window.has_part("Validation rank-1: mean"));
+    assert!(window.has_part("Validation: rank-1"));
     assert!(window.has_part("Samples at step 3"));
     assert_eq!(window.harness.unnamed_widgets(), Vec::<String>::new());
 }
@@ -323,7 +323,8 @@ fn training_starts_with_what_was_typed_and_stops() {
     window.fill_field("Persons in a batch (P)", "6");
     window.click("Start training");
     let sent = window.take();
-    let Some(Command::Train { config, run, resume: false }) = sent.first() else { panic!("{sent:?}") };
+    let started = sent.iter().find(|c| matches!(c, Command::Train { .. }));
+    let Some(Command::Train { config, run, resume: false }) = started else { panic!("{sent:?}") };
     assert_eq!((config.schedule.epochs, config.optim.lr, config.data.identities), (12.0, 0.002, 6));
     assert_eq!((config.data.root.as_path(), run.as_path()), (folder.path(), folder.path().join("run").as_path()));
 
@@ -334,7 +335,7 @@ fn training_starts_with_what_was_typed_and_stops() {
     assert!(window.has("Stopped"));
     window.click("Resume");
     let sent = window.take();
-    assert!(matches!(sent.first(), Some(Command::Train { resume: true, .. })), "{sent:?}");
+    assert!(sent.iter().any(|c| matches!(c, Command::Train { resume: true, .. })), "{sent:?}");
 }
 
 #[test]
@@ -354,7 +355,7 @@ fn a_run_starts_by_keyboard_alone() {
     window.fill_field("Run folder", &folder.path().join("run").display().to_string());
     window.key(Modifiers::NONE, Key::Enter);
     let sent = window.take();
-    assert!(matches!(sent.first(), Some(Command::Train { resume: false, .. })), "{sent:?}");
+    assert!(sent.iter().any(|c| matches!(c, Command::Train { resume: false, .. })), "{sent:?}");
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn facts(cx: &mut Cx<'_>, query: &Query, candidate: &Candidate, entry: &GalleryE
     if cx.state.settings.ground_truth {
         rows.push(("Identity", format!("{} → {}", known(query.info.identity), known(entry.identity))));
     }
-    if let Some(time) = entry.time {
+    if let Some(time) = entry.taken.time {
         rows.push(("Time", clock::show(time)));
     }
     rows.push(("Size", format!("{w}×{h} px → {candidate_size}")));

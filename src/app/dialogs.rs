@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, bounded};
 use egui::{Context, Id, Modal, TextEdit};
 
+use super::state::PaperPath;
 use super::target::Target;
 use super::theme::{medium, palette, semibold, small};
 use super::widgets::{main_button, sheet, text_button};
@@ -180,7 +181,8 @@ pub fn system_picker() -> Picker {
     Arc::new(|target| {
         let dialog = rfd::FileDialog::new().set_title(target.title());
         match target {
-            Target::Model | Target::TrainWeights => {
+            Target::RunArchive => dialog.add_filter("Archived run", &["zip"]).pick_file().map(|p| vec![p]),
+            Target::Model | Target::TrainWeights | Target::PageModel | Target::Paper(PaperPath::Weights) => {
                 let names: &[&str] =
                     if target == Target::Model { &["safetensors"] } else { &["safetensors", "pth", "pt"] };
                 dialog.add_filter("Weights", names).pick_file().map(|p| vec![p])
@@ -192,7 +194,12 @@ pub fn system_picker() -> Picker {
                 .add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"])
                 .pick_file()
                 .map(|p| vec![p]),
-            Target::Gallery | Target::TrainData | Target::TrainRun | Target::Resume => {
+            Target::Gallery
+            | Target::TrainData
+            | Target::TrainRun
+            | Target::Resume
+            | Target::Runs
+            | Target::Paper(_) => {
                 dialog.pick_folder().map(|p| vec![p])
             }
         }

@@ -3,7 +3,7 @@
 mod clipboard;
 mod compare;
 mod crop;
-mod curves;
+pub mod curves;
 mod dialogs;
 mod investigate;
 mod jobs;
@@ -12,6 +12,7 @@ mod layout;
 mod matches;
 mod notices;
 mod overview;
+mod paper;
 mod queries;
 mod shell;
 pub mod state;

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use crossbeam_channel::Receiver;
 use egui::{CentralPanel, Context, Frame, Id, ScrollArea, Theme, Ui, vec2};
 
-use super::curves::Curves;
 use super::dialogs::{Answer, PathSheet, Picker};
 use super::investigate::{self, Intent};
 use super::keys;
 use super::layout::{drop_hint, keys_sheet, page, status_bar, top_bar};
-use super::state::{Action, Settings, TrainForm, ViewState};
+use super::state::{Action, PaperForm, Settings, TrainForm, ViewState};
 use super::target::Target;
 use super::theme::palette;
 use super::thumbs::Thumbs;
+use super::training::RoomView;
 use super::{compare, crop, matches, overview, training};
 use crate::engine::command::Command;
 use crate::engine::event::Event;
@@ -77,8 +77,10 @@ pub struct View {
     pub form: TrainForm,
     /// Whether the form is shown although there is a run.
     pub new_run: bool,
-    /// The curves, as computed last.
-    pub curves: Curves,
+    /// The paper's experiments.
+    pub paper: PaperView,
+    /// What the training room remembers.
+    pub room: RoomView,
     /// Put the keyboard into the form's first field in the next frame.
     pub focus_form: bool,
     /// How far the list of queries is scrolled.
@@ -107,6 +109,15 @@ pub struct View {
     large: bool,
     sheet: Option<PathSheet>,
     undo_since: Option<(String, f64)>,
+}
+
+/// The paper's experiments on the training page.
+#[derive(Default)]
+pub struct PaperView {
+    /// Whether they take the place of the training.
+    pub open: bool,
+    /// What is typed.
+    pub form: PaperForm,
 }
 
 /// What a panel gets: the state to read, the pictures, the window's own things, and a list for its wishes.
@@ -207,6 +218,10 @@ impl App {
             Target::TrainData => self.view.form.data = typed,
             Target::TrainWeights => self.view.form.weights = typed,
             Target::TrainRun => self.view.form.run = typed,
+            Target::Paper(path) => *self.view.paper.form.path_mut(path) = typed,
+            Target::Runs => self.view.room.folder = typed,
+            Target::PageModel => self.view.room.page = typed,
+            Target::RunArchive => self.fulfil(training::import(first, &self.view.room), ctx),
             Target::Resume => {
                 self.view.new_run = false;
                 self.fulfil(training::resume(first), ctx);

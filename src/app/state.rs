@@ -5,6 +5,9 @@ mod form;
 mod listing;
 mod queries;
 mod refining;
+mod paper;
+pub mod history;
+mod room;
 mod run;
 mod settings;
 
@@ -18,12 +21,16 @@ use crate::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult, Source,
 };
 use crate::engine::refine::Refine;
+use crate::engine::room::RoomCommand;
+use crate::eval::paper::Order;
 use crate::gallery::regions::Regions;
 use crate::train::config::RunConfig;
 
 pub use form::{Field, TrainForm};
 pub use listing::{Group, Listing};
+pub use paper::{Paper, PaperForm, PaperPath};
 pub use refining::{Chip, Refinement};
+pub use room::{Discarded, Overlay, Room};
 pub use run::{Phase, Run};
 pub use settings::{ALL, Settings, Sort, TOPS};
 
@@ -84,6 +91,8 @@ pub enum Action {
     SetGrouped(bool),
     /// Change the width of the cards, in points.
     SetCard(f32),
+    /// Run one of the paper's tables or figures again.
+    Paper(Box<Order>),
     /// Start a run, or resume the one in the folder.
     Train {
         /// Its settings; ignored on resuming.
@@ -93,6 +102,8 @@ pub enum Action {
         /// Whether to go on with what is there.
         resume: bool,
     },
+    /// Something of the training room.
+    Room(RoomCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.
@@ -273,6 +284,10 @@ pub struct ViewState {
     pub jobs: Vec<Job>,
     /// The training run, if any.
     pub run: Run,
+    /// The sitting at one of the paper's experiments, if any.
+    pub paper: Paper,
+    /// What the training room knows beside it.
+    pub room: Room,
     /// Cards at the top, newest first.
     pub notices: Vec<Notice>,
     /// The last thing that was done and can be undone: "Removed 0002.png".
@@ -366,6 +381,9 @@ impl ViewState {
                 if kind == JobKind::Train {
                     self.run.started(job);
                 }
+                if kind == JobKind::Paper {
+                    self.paper.started(job);
+                }
                 let new = Job { id: job, kind, title, progress: None, end: None, stopping: false };
                 self.jobs.insert(0, new);
             }
@@ -374,12 +392,17 @@ impl ViewState {
                     j.progress = Some(progress);
                 }
             }
-            Event::JobEnded { job, end } => self.job_ended(job, end),
+            Event::JobEnded { job, end } => {
+                self.paper.ended(job);
+                self.job_ended(job, end);
+            }
+            Event::Paper { event, .. } => self.paper.apply(event),
             Event::Training { job, event } => {
                 if self.run.job == Some(job) {
                     self.run.apply(event);
                 }
             }
+            Event::Room(event) => self.room_told(event, send),
             Event::Failed { what, message } => {
                 self.run.refused();
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
@@ -445,6 +468,8 @@ impl ViewState {
                 self.run.asked(run.clone());
                 send.push(Command::Train { config, run, resume });
             }
+            Action::Paper(order) => send.push(Command::Paper { order }),
+            Action::Room(request) => self.room_asks(request, send),
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
                     j.stopping = true;

@@ -1,5 +1,7 @@
 //! What a path can be asked for, and the words for it.
 
+use super::state::PaperPath;
+
 /// What a path is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Target {
@@ -19,6 +21,14 @@ pub enum Target {
     TrainRun,
     /// A run to go on with.
     Resume,
+    /// A path of the form of the paper's experiments.
+    Paper(PaperPath),
+    /// The folder of runs.
+    Runs,
+    /// An archived run to bring in.
+    RunArchive,
+    /// A model file whose page is wanted.
+    PageModel,
 }
 
 impl Target {
@@ -33,6 +43,10 @@ impl Target {
             Target::TrainWeights => "Choose initial weights",
             Target::TrainRun => "Choose a run folder",
             Target::Resume => "Resume a run",
+            Target::Paper(path) => path.title(),
+            Target::Runs => "Choose the folder of runs",
+            Target::RunArchive => "Import a run",
+            Target::PageModel => "Choose a model file",
         }
     }
 
@@ -43,10 +57,16 @@ impl Target {
             Target::Gallery => "A folder of sharp images; sub-folders are read too",
             Target::Queries => "An image, or a folder of images",
             Target::Frame => "An image of a whole scene; you draw a box round each person",
-            Target::TrainData => "A folder in the Market-1501 or VIPeR layout, or with a sub-folder a person",
+            Target::TrainData => {
+                "A data set: Market-1501, MSMT17, CUHK03, CUHK01, VIPeR, CAVIAR4REID, PRID 2011, a table (.csv), or a folder a person"
+            }
             Target::TrainWeights => "ResNet weights with torchvision names (.safetensors or .pth)",
             Target::TrainRun => "A folder that does not exist yet; it will hold checkpoints and history",
             Target::Resume => "The folder of a run that was stopped",
+            Target::Paper(path) => path.hint(),
+            Target::Runs => "A folder whose sub-folders are runs",
+            Target::RunArchive => "A run that was exported (.zip)",
+            Target::PageModel => "A model file written by Rain, or published ResNet weights",
         }
     }
 
@@ -60,6 +80,10 @@ impl Target {
             Target::TrainData => "/home/me/Market-1501",
             Target::TrainWeights => "/home/me/resnet50.pth",
             Target::TrainRun | Target::Resume => "/home/me/runs/first",
+            Target::Paper(path) => path.example(),
+            Target::Runs => "/home/me/runs",
+            Target::RunArchive => "/home/me/first.zip",
+            Target::PageModel => "/home/me/models/rain.safetensors",
         }
     }
 
@@ -67,13 +91,19 @@ impl Target {
     pub fn verb(self) -> &'static str {
         match self {
             Target::Model | Target::Gallery | Target::Queries | Target::Frame => "Open",
-            Target::TrainData | Target::TrainWeights | Target::TrainRun => "Choose",
+            Target::TrainData
+            | Target::TrainWeights
+            | Target::TrainRun
+            | Target::Runs
+            | Target::PageModel
+            | Target::Paper(_) => "Choose",
+            Target::RunArchive => "Import",
             Target::Resume => "Resume",
         }
     }
 
     /// Whether the path may name something that is yet to be made.
     pub fn is_new_folder(self) -> bool {
-        self == Target::TrainRun
+        matches!(self, Target::TrainRun | Target::Paper(PaperPath::Out))
     }
 }

@@ -28,7 +28,7 @@ const IN_FLIGHT: usize = 96;
 /// Texture memory of the pictures outside the atlas, in bytes.
 const BUDGET: usize = 48 << 20;
 /// Files kept in memory because they are looked at closely.
-const CLOSE: usize = 8;
+const CLOSE: usize = 16;
 /// The whole of a texture.
 const WHOLE: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1.0, 1.0) };
 

@@ -13,11 +13,16 @@ mod demo;
 pub mod doctor;
 mod embed;
 mod eval;
+mod export;
+mod info;
+mod index;
 mod mlr;
+mod paper;
 pub mod pedestrians;
 mod rank;
 mod reconstruct;
 mod report;
+mod runs;
 mod search;
 pub mod train;
 
@@ -44,11 +49,16 @@ enum Command {
     Train(train::TrainArgs),
     Embed(embed::EmbedArgs),
     Search(search::SearchArgs),
+    Index(index::IndexArgs),
     Reconstruct(reconstruct::ReconstructArgs),
     Data(data::DataArgs),
     Mlr(mlr::MlrArgs),
     Eval(eval::EvalArgs),
     Rank(rank::RankArgs),
+    Paper(paper::PaperArgs),
+    Runs(runs::RunsArgs),
+    Info(info::InfoArgs),
+    Export(export::ExportArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -67,11 +77,16 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Train(args)) => train::run(&args, device),
         Some(Command::Embed(args)) => embed::run(&args, device),
         Some(Command::Search(args)) => search::run(&args, device),
+        Some(Command::Index(args)) => index::run(&args, device),
         Some(Command::Reconstruct(args)) => reconstruct::run(&args, device),
         Some(Command::Data(args)) => data::run(&args),
         Some(Command::Mlr(args)) => mlr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
+        Some(Command::Paper(args)) => paper::run(&args, device),
+        Some(Command::Runs(args)) => runs::run(&args),
+        Some(Command::Info(args)) => info::run(&args),
+        Some(Command::Export(args)) => export::run(&args),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
     }

@@ -159,10 +159,10 @@ pub(super) fn as_json(query: &QueryInfo, result: &SearchResult, entries: &[Galle
         .candidates
         .iter()
         .map(|candidate| {
-            let GalleryEntry { path, identity, camera, .. } = &entries[candidate.entry];
+            let GalleryEntry { path, identity, camera, taken, .. } = &entries[candidate.entry];
             json!({
                 "rank": candidate.rank, "path": path, "distance": candidate.distance, "identity": identity,
-                "camera": camera, "same": candidate.same,
+                "camera": camera, "same": candidate.same, "taken": taken,
             })
         })
         .collect();

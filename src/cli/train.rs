@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
+use super::console::{Progress, print, print_json};
 use crate::data::dataset::Format;
 use crate::device::DeviceChoice;
 use crate::train::config::RunConfig;
 use crate::train::event::{Flow, Observer, StepRecord, TrainEvent, ValidationRecord};
 use crate::train::trainer::{self, Outcome};
-use crate::train::{folder, preset};
+use crate::train::{estimate, folder, preset};
 use crate::{Error, Result};
 
 /// The preset of a run that names neither a preset nor a file.
@@ -46,6 +47,9 @@ pub struct TrainArgs {
     /// Change one setting, for example optim.lr=3e-4; with --resume it is changed in the run.toml
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// Start nothing: time a few steps and print what the run would take
+    #[arg(long, conflicts_with_all = ["resume", "run"])]
+    pub estimate: bool,
     /// Print the result as JSON on the standard output
     #[arg(long)]
     pub json: bool,
@@ -57,6 +61,9 @@ pub struct TrainArgs {
 /// Those of [`trainer::run`] and [`trainer::resume`].
 pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
     let device = device.open()?;
+    if args.estimate {
+        return estimate(args, &device);
+    }
     let mut observer = Console::new(stop_on_ctrl_c()?);
     let (run, outcome) = if args.resume {
         let run = args.run.clone().unwrap_or_default();
@@ -92,6 +99,39 @@ pub fn run(args: &TrainArgs, device: DeviceChoice) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// What the run would take here.
+fn estimate(args: &TrainArgs, device: &candle_core::Device) -> Result<()> {
+    let config = settings(args)?;
+    let mut progress = Progress::new("Timing step");
+    let estimate = estimate::estimate(&config, device, &mut |done, total| progress.step(done, total))?;
+    drop(progress);
+    if args.json {
+        return print_json(&estimate);
+    }
+    let time = |seconds: f64| in_words(Duration::from_secs_f64(seconds.clamp(0.0, 1e9)));
+    let gib = |bytes: u64| bytes as f64 / f64::from(1 << 30);
+    let e = &estimate;
+    let mut text = format!(
+        "{} steps, {} an epoch, on {} images of {} people\n\
+         about {} in all: {:.2} s a step ({:.2} to {:.2}), {} validations of {}\n",
+        e.total_steps,
+        e.steps_per_epoch,
+        e.images,
+        e.identities,
+        time(e.total_s),
+        e.step_s.median,
+        e.step_s.least,
+        e.step_s.most,
+        e.validations,
+        time(e.validation_s),
+    );
+    if let Some(memory) = e.peak_memory {
+        let of = e.machine_memory.map(|all| format!(" of {:.1}", gib(all))).unwrap_or_default();
+        text += &format!("{:.2}{of} GiB of memory at its peak\n", gib(memory));
+    }
+    print(&format!("{text}about {:.2} GiB on the disk", gib(e.disk)))
 }
 
 /// The settings of a new run: preset or file, then the options, then each `--set` in order.
@@ -139,7 +179,7 @@ fn quoted(path: &Path) -> String {
 }
 
 /// The first Ctrl+C asks the run to stop; the second ends the program.
-fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
+pub(super) fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let flag = stop.clone();
     ctrlc::set_handler(move || {
@@ -153,7 +193,7 @@ fn stop_on_ctrl_c() -> Result<Arc<AtomicBool>> {
 }
 
 /// Shows a run on the standard error: one line that is rewritten in a terminal, now and then a line in a file.
-struct Console {
+pub(super) struct Console {
     stop: Arc<AtomicBool>,
     terminal: bool,
     total_steps: u64,
@@ -167,7 +207,7 @@ struct Console {
 }
 
 impl Console {
-    fn new(stop: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(stop: Arc<AtomicBool>) -> Self {
         Self {
             stop,
             terminal: std::io::stderr().is_terminal(),
@@ -181,13 +221,13 @@ impl Console {
     }
 
     /// Prints a line that stays.
-    fn say(&mut self, line: &str) {
+    pub(super) fn say(&mut self, line: &str) {
         self.end_line();
         eprintln!("{line}");
     }
 
     /// Shows a line that the next one replaces; in a file one every ten seconds, and the last.
-    fn show(&mut self, line: &str, last: bool) {
+    pub(super) fn show(&mut self, line: &str, last: bool) {
         let every = Duration::from_millis(if self.terminal { 200 } else { 10_000 });
         if !last && self.shown.is_some_and(|at| at.elapsed() < every) {
             return;
@@ -202,7 +242,7 @@ impl Console {
         }
     }
 
-    fn end_line(&mut self) {
+    pub(super) fn end_line(&mut self) {
         if std::mem::take(&mut self.open_line) {
             eprintln!();
         }
@@ -231,6 +271,9 @@ impl Observer for Console {
                 self.show(&line, record.step >= self.total_steps);
             }
             TrainEvent::Note(note) => self.say(&note),
+            TrainEvent::Hints(hints) => {
+                hints.iter().for_each(|hint| self.say(&format!("Hint: {}. {}.", hint.what, hint.remedy)));
+            }
             TrainEvent::Validating { done, total } => {
                 self.show(&format!("validating  {done}/{total} images"), false);
             }
@@ -240,6 +283,8 @@ impl Observer for Console {
             }
             TrainEvent::BestModel { model } => self.say(&format!("best so far, saved as {}", model.display())),
             TrainEvent::Checkpoint { .. }
+            | TrainEvent::Paused { .. }
+            | TrainEvent::Continued
             | TrainEvent::Samples { .. }
             | TrainEvent::Finished { .. }
             | TrainEvent::Stopped { .. } => {}
@@ -294,7 +339,7 @@ fn validation_line(r: &ValidationRecord) -> String {
     )
 }
 
-fn in_words(time: Duration) -> String {
+pub(super) fn in_words(time: Duration) -> String {
     let seconds = time.as_secs();
     match seconds {
         0..60 => format!("{seconds} s"),

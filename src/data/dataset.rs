@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::taken::Taken;
+
 /// The identity or camera of an image about which nothing is known.
 pub const UNKNOWN: i64 = -1;
 
@@ -16,6 +18,9 @@ pub struct Photo {
     pub camera: i64,
     /// Which published part it belongs to.
     pub part: Part,
+    /// When it was taken, where the set says so.
+    #[serde(default)]
+    pub taken: Taken,
 }
 
 /// The part of a data set that its publishers put an image into.

@@ -51,9 +51,16 @@ const NORMALISED: [[f32; 256]; 3] = {
 /// [`Error::Io`] where the file cannot be read; [`Error::File`] where it is not an image, ends early, has a side under
 /// [`SMALLEST_SIDE`] or more than [`MOST_PIXELS`] pixels.
 pub fn load(path: &Path) -> Result<RgbImage> {
-    let bytes = read(path)?;
+    decode(path, &read(path)?)
+}
+
+/// [`load`] of a file whose content has been [`read`] already; `path` is for messages.
+///
+/// # Errors
+/// [`Error::File`], as [`load`].
+pub fn decode(path: &Path, bytes: &[u8]) -> Result<RgbImage> {
     shielded(path, || {
-        let (_, mut decoder) = open(path, &bytes)?;
+        let (_, mut decoder) = open(path, bytes)?;
         let orientation = decoder.orientation().map_err(|e| undecodable(path, &e))?;
         let mut image = DynamicImage::from_decoder(decoder).map_err(|e| undecodable(path, &e))?;
         image.apply_orientation(orientation);
@@ -159,7 +166,10 @@ pub fn save_png(image: &RgbImage, path: &Path) -> Result<()> {
 }
 
 /// The whole file. Refuses what is no regular file (reading a pipe would wait for ever) and what is absurdly large.
-fn read(path: &Path) -> Result<Vec<u8>> {
+///
+/// # Errors
+/// [`Error::Io`] where it cannot be read, [`Error::File`] where it is refused.
+pub fn read(path: &Path) -> Result<Vec<u8>> {
     let failed = |e| Error::io("read", path, e);
     let about = fs::metadata(path).map_err(failed)?;
     let refused = if about.is_dir() {

@@ -233,7 +233,7 @@ mod tests {
     use super::*;
 
     fn photo(name: &str, identity: i64, camera: i64, part: Part) -> Photo {
-        Photo { path: PathBuf::from(name), identity, camera, part }
+        Photo { path: PathBuf::from(name), identity, camera, part, taken: Default::default() }
     }
 
     fn set(format: Format, photos: Vec<Photo>) -> Dataset {

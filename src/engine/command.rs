@@ -7,6 +7,8 @@ use image::RgbImage;
 
 use super::event::Source;
 use super::refine::Refine;
+use super::room::RoomCommand;
+use crate::eval::paper::Order;
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
@@ -117,6 +119,13 @@ pub enum Command {
         /// Go on where the folder's newest checkpoint stands.
         resume: bool,
     },
+    /// Run one of the paper's tables or figures again, as far as it is not done yet: a job.
+    Paper {
+        /// What, on which data, at which budget.
+        order: Box<Order>,
+    },
+    /// Something of the training room.
+    Room(RoomCommand),
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

@@ -13,6 +13,7 @@ use rayon::prelude::*;
 use super::command::{Measure, QueryId, Still};
 use super::event::{GalleryEntry, GalleryInfo, ModelInfo, QueryInfo, SearchResult, Source};
 use crate::data::dataset::{Broken, Photo, UNKNOWN};
+use crate::data::taken::Taken;
 use crate::data::{clock, effective, formats, image_io};
 use crate::error::{Error, Result};
 use crate::gallery::embed::{BATCH, embed, embed_batch, reconstruct_batch};
@@ -110,12 +111,11 @@ impl Model {
             ));
         }
         broken.sort_by(|a, b| a.path.cmp(&b.path));
-        let times = formats::times(folder);
         let entry = |&i: &usize| {
-            let Photo { path, identity, camera, .. } = photos[i].clone();
-            let time = times.get(&path).copied().or_else(|| clock::in_name(&path));
+            let Photo { path, identity, camera, mut taken, .. } = photos[i].clone();
+            taken.time = taken.time.or_else(|| clock::in_name(&path));
             let size = image_io::size(&path);
-            GalleryEntry { path, identity, camera, time, size }
+            GalleryEntry { path, identity, camera, taken, size }
         };
         let entries: Vec<GalleryEntry> = embedded.kept.par_iter().map(entry).collect();
         let info = GalleryInfo { path: folder.to_path_buf(), entries: Arc::new(entries), broken: Arc::new(broken) };
@@ -184,10 +184,11 @@ impl Desk {
     pub fn add_crops(&mut self, photos: &[Photo], device: &Device, broken: &mut Vec<Broken>) -> Result<Vec<QueryInfo>> {
         let mut crops = Vec::new();
         for photo in photos {
-            let Photo { path, identity, camera, .. } = photo.clone();
+            let Photo { path, identity, camera, taken, .. } = photo.clone();
             match image_io::load(&path) {
                 Ok(image) => {
-                    crops.push(QueryInfo { path, identity, camera, image: Arc::new(image), ..QueryInfo::default() });
+                    let image = Arc::new(image);
+                    crops.push(QueryInfo { path, identity, camera, taken, image, ..QueryInfo::default() });
                 }
                 Err(error) => broken.push(image_io::broken(&path, &error)),
             }
@@ -201,7 +202,8 @@ impl Desk {
             let (named, camera) = formats::identity_and_camera(&path);
             // The name of a frame tells its camera, but not who stands where in it.
             let identity = if source == Source::File { named } else { UNKNOWN };
-            QueryInfo { path, identity, camera, image, source, ..QueryInfo::default() }
+            let taken = Taken::in_name(&path);
+            QueryInfo { path, identity, camera, taken, image, source, ..QueryInfo::default() }
         };
         self.add(stills.into_iter().map(crop).collect(), device)
     }
@@ -257,5 +259,6 @@ fn photo(entry: &GalleryEntry) -> Photo {
         identity: entry.identity,
         camera: entry.camera,
         part: crate::data::dataset::Part::Any,
+        taken: entry.taken,
     }
 }

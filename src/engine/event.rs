@@ -6,8 +6,11 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
+use super::paper::PaperEvent;
 use super::refine::Refine;
+use super::room::RoomEvent;
 use crate::data::dataset::{Broken, UNKNOWN};
+use crate::data::taken::Taken;
 use crate::gallery::filter::Facts;
 use crate::gallery::regions::Regions;
 use crate::model::config::ModelConfig;
@@ -35,23 +38,23 @@ pub struct GalleryEntry {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
-    /// What the camera's clock showed, where that is known (see `data::clock`).
-    pub time: Option<i64>,
-    /// Width and height in pixels, upright.
+    /// When it was taken, where its set or its name says so.
+    pub taken: Taken,
+    /// Width and height in pixels, upright, where they are known.
     pub size: Option<[u32; 2]>,
 }
 
 impl Default for GalleryEntry {
     /// An image of which nothing is known.
     fn default() -> Self {
-        Self { path: PathBuf::new(), identity: UNKNOWN, camera: UNKNOWN, time: None, size: None }
+        Self { path: PathBuf::new(), identity: UNKNOWN, camera: UNKNOWN, taken: Taken::default(), size: None }
     }
 }
 
 impl GalleryEntry {
     /// What a filter asks for.
     pub fn facts(&self) -> Facts {
-        Facts { camera: self.camera, time: self.time, size: self.size }
+        Facts { camera: self.camera, time: self.taken.time, size: self.size }
     }
 }
 
@@ -89,6 +92,8 @@ pub struct QueryInfo {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
+    /// When it was taken, where its name says so.
+    pub taken: Taken,
     /// Its pixels at their true size.
     pub image: Arc<RgbImage>,
     /// What of its file it is.
@@ -106,6 +111,7 @@ impl Default for QueryInfo {
             path: PathBuf::new(),
             identity: UNKNOWN,
             camera: UNKNOWN,
+            taken: Taken::default(),
             image: Arc::default(),
             source: Source::File,
             effective: None,
@@ -159,6 +165,10 @@ pub enum JobKind {
     Search,
     /// Training.
     Train,
+    /// A table or figure of the paper.
+    Paper,
+    /// Something of the training room: an estimate, an export, an archive.
+    Room,
 }
 
 /// How far a job is.
@@ -267,6 +277,15 @@ pub enum Event {
         /// What.
         event: TrainEvent,
     },
+    /// Something happened in a sitting at one of the paper's experiments.
+    Paper {
+        /// Its job.
+        job: JobId,
+        /// What.
+        event: PaperEvent,
+    },
+    /// Something of the training room.
+    Room(RoomEvent),
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
         /// What was asked, in words: "Open model".

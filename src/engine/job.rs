@@ -58,6 +58,11 @@ impl Ticket {
         if self.cancelled.load(Ordering::SeqCst) || self.outbox.closing() { Flow::Stop } else { Flow::Continue }
     }
 
+    /// Forgets the pace so far: what comes next says how long the rest takes.
+    pub fn start_again(&mut self) {
+        self.pace = Pace::default();
+    }
+
     /// Tells how far the job is, and answers whether to go on.
     pub fn progress(&mut self, done: u64, total: u64, unit: &'static str) -> Flow {
         let seconds_left = self.pace.seconds_left(done, total, Instant::now());

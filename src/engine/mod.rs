@@ -8,7 +8,9 @@ mod intake;
 mod job;
 mod outbox;
 mod panic;
+pub mod paper;
 pub mod refine;
+pub mod room;
 pub(crate) mod search;
 #[cfg(test)]
 mod tests;

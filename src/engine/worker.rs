@@ -13,10 +13,13 @@ use super::event::{Event, JobEnd, JobKind};
 use super::job::{Jobs, Ticket};
 use super::outbox::{Outbox, Wake};
 use super::panic::{Failure, guarded};
+use super::paper;
+use super::room::{Room, RoomCommand};
 use super::thumbnails::Thumbnails;
-use super::training::{EngineObserver, Train, train};
+use super::training::{EngineObserver, Train, Wishes, train};
 use crate::device::{DeviceChoice, describe};
 use crate::error::{Error, Result};
+use crate::eval::paper::Order;
 use crate::gallery::{embed::BATCH, photos};
 use crate::train::config::RunConfig;
 use crate::train::event::Flow;
@@ -36,6 +39,8 @@ pub struct Engine {
     outbox: Outbox,
     jobs: Jobs,
     thumbnails: Option<Thumbnails>,
+    room: Option<Room>,
+    wishes: Wishes,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -52,7 +57,9 @@ impl Engine {
         let jobs = Jobs::default();
         let thumbnails = Thumbnails::start(outbox.clone())?;
         let (opened, open) = bounded::<Result<()>>(1);
-        let (theirs, their_jobs) = (outbox.clone(), jobs.clone());
+        let room = Some(Room::start(outbox.clone(), jobs.clone())?);
+        let wishes = Wishes::default();
+        let (theirs, their_jobs, their_wishes) = (outbox.clone(), jobs.clone(), wishes.clone());
         let body = move || {
             let device = match device.open() {
                 Ok(device) => device,
@@ -62,12 +69,13 @@ impl Engine {
                 }
             };
             let _ = opened.send(Ok(()));
-            Worker::new(device, inbox, theirs, their_jobs, train).run();
+            Worker::new(device, inbox, theirs, their_jobs, their_wishes, train).run();
         };
         let thread = std::thread::Builder::new().name("engine".into()).stack_size(STACK).spawn(body).map_err(|e| {
             Error::input(format!("The engine's thread could not start ({e})"), "Close other programs and start again")
         })?;
-        let engine = Self { commands, events, outbox, jobs, thumbnails: Some(thumbnails), thread: Some(thread) };
+        let thumbnails = Some(thumbnails);
+        let engine = Self { commands, events, outbox, jobs, thumbnails, room, wishes, thread: Some(thread) };
         match open.recv() {
             Ok(answer) => answer.map(|()| engine),
             Err(_) => Err(Error::input("The device could not be opened", "Try `--device cpu`")),
@@ -89,6 +97,13 @@ impl Engine {
                 }
             }
             Command::Shutdown => self.shut_down(),
+            Command::Room(RoomCommand::Hold(hold)) => self.wishes.hold(hold),
+            Command::Room(RoomCommand::LastEpoch(last)) => self.wishes.last_epoch(last),
+            Command::Room(request) if !matches!(request, RoomCommand::Estimate(_)) => {
+                if let Some(room) = &self.room {
+                    room.ask(request);
+                }
+            }
             command => {
                 let message = match self.commands.try_send(command) {
                     Ok(()) => return,
@@ -117,6 +132,7 @@ impl Drop for Engine {
     fn drop(&mut self) {
         self.shut_down();
         self.thumbnails = None;
+        self.room = None;
         if let Some(thread) = self.thread.take() {
             let _ = thread.join(); // its work is guarded: it has nothing to tell
         }
@@ -125,19 +141,20 @@ impl Drop for Engine {
 
 /// The state of the engine's thread.
 pub(super) struct Worker {
-    pub(super) device: Device,
+    pub device: Device,
     inbox: Receiver<Command>,
     pub outbox: Outbox,
     jobs: Jobs,
     train: Train,
     pub(super) desk: Desk,
     last_job: u64,
-    training: bool,
+    pub training: bool,
+    wishes: Wishes,
 }
 
 impl Worker {
-    fn new(device: Device, inbox: Receiver<Command>, outbox: Outbox, jobs: Jobs, train: Train) -> Self {
-        Self { device, inbox, outbox, jobs, train, desk: Desk::default(), last_job: 0, training: false }
+    fn new(device: Device, inbox: Receiver<Command>, outbox: Outbox, jobs: Jobs, wishes: Wishes, train: Train) -> Self {
+        Self { device, inbox, outbox, jobs, train, desk: Desk::default(), last_job: 0, training: false, wishes }
     }
 
     fn run(mut self) {
@@ -197,8 +214,14 @@ impl Worker {
                 Ok(())
             }
             Command::Train { config, run, resume } => self.train(*config, &run, resume),
+            Command::Paper { order } => self.paper(&order),
+            Command::Room(RoomCommand::Estimate(config)) => self.estimate(&config),
             // These never come this far: `Engine::send` sees to them.
-            Command::Thumbnail { .. } | Command::Frame { .. } | Command::Cancel { .. } | Command::Shutdown => Ok(()),
+            Command::Thumbnail { .. }
+            | Command::Frame { .. }
+            | Command::Room(_)
+            | Command::Cancel { .. }
+            | Command::Shutdown => Ok(()),
         }
     }
 
@@ -266,9 +289,10 @@ impl Worker {
             return Err(Error::input("A run is training already", "Stop it first, or wait for its end"));
         }
         self.training = true;
-        let (train, device) = (self.train, self.device.clone());
+        let (train, device, wishes) = (self.train, self.device.clone(), self.wishes.clone());
+        wishes.clear();
         self.job(JobKind::Train, format!("Train {}", name(run)), |worker, ticket| {
-            let mut observer = EngineObserver { worker, ticket, total_steps: 0 };
+            let mut observer = EngineObserver::new(worker, ticket, wishes);
             match train(config, run, resume, &device, &mut observer)? {
                 Outcome::Finished { .. } => Ok(()),
                 Outcome::Stopped { .. } => Err(Error::Cancelled),
@@ -278,13 +302,23 @@ impl Worker {
         Ok(())
     }
 
+    fn paper(&mut self, order: &Order) -> Result<()> {
+        if self.training {
+            return Err(Error::input("A run is training already", "Stop it first, or wait for its end"));
+        }
+        self.training = true;
+        let title = format!("{} of the paper", order.which.name());
+        self.job(JobKind::Paper, title, |worker, ticket| paper::sit(worker, ticket, order));
+        self.training = false;
+        Ok(())
+    }
+
+    pub(super) fn device(&self) -> &Device {
+        &self.device
+    }
+
     /// Runs long work as a job: its start, its end and its failure are told, a panic included.
-    pub(super) fn job(
-        &mut self,
-        kind: JobKind,
-        title: String,
-        work: impl FnOnce(&mut Self, &mut Ticket) -> Result<()>,
-    ) {
+    pub fn job(&mut self, kind: JobKind, title: String, work: impl FnOnce(&mut Self, &mut Ticket) -> Result<()>) {
         self.last_job += 1;
         let job = JobId(self.last_job);
         let mut ticket = self.jobs.open(job, &self.outbox);
@@ -314,6 +348,8 @@ fn what(command: &Command) -> &'static str {
         Command::Reconstruct { .. } => "Reconstruct",
         Command::Thumbnail { .. } => "Show image",
         Command::Train { .. } => "Train",
+        Command::Paper { .. } => "Run an experiment of the paper",
+        Command::Room(request) => request.what(),
         Command::Cancel { .. } => "Stop",
         Command::Shutdown => "Close",
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::Device;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::interval::Method;
 use super::plan::{Choices, Names, Plan, Published, Round};
@@ -20,7 +20,7 @@ use crate::model::weights;
 use crate::train::event::Flow;
 
 /// What an evaluation by a protocol found.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Judgement {
     /// The protocol.
     pub protocol: Published,
@@ -47,7 +47,7 @@ pub struct Judgement {
 }
 
 /// Figures of one kind of query.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// The rate of the queries; `None` for the row of the protocol itself, in which each query has the rate drawn for it.
     pub rate: Option<f64>,

@@ -3,6 +3,7 @@
 pub mod distances;
 pub mod interval;
 pub mod judgement;
+pub mod paper;
 pub mod plan;
 pub mod protocol;
 pub mod ranking;

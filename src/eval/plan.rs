@@ -257,6 +257,7 @@ mod tests {
             identity: who,
             camera,
             part: part(who, camera),
+            taken: Default::default(),
         };
         let photos = (0..people).flat_map(|who| (0..images).map(move |camera| (who, camera)));
         let mut photos: Vec<Photo> = photos.map(|(who, camera)| photo(who, camera)).collect();

@@ -41,6 +41,42 @@ fn fold(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
     sums.iter().sum::<f32>() + tail
 }
 
+/// A query made ready for one measure. Its distances are those of [`Comparer`], bit for bit, from raw gallery rows.
+#[derive(Debug, Clone)]
+pub struct Prepared {
+    measure: Measure,
+    query: Vec<f32>,
+}
+
+impl Prepared {
+    /// Makes a raw query embedding `[d]` ready.
+    pub fn new(query: &[f32], measure: Measure) -> Self {
+        let query = match measure {
+            Measure::Cosine => Matrix::new(query.len(), query.to_vec()).normalised().data,
+            Measure::Euclidean => query.to_vec(),
+        };
+        Self { measure, query }
+    }
+
+    /// What is compared with the rows: of length 1 for the cosine distance, raw for the Euclidean.
+    pub fn query(&self) -> &[f32] {
+        &self.query
+    }
+
+    /// The distance of a raw gallery row `[d]`.
+    pub fn distance(&self, row: &[f32]) -> f32 {
+        match self.measure {
+            Measure::Cosine => {
+                let length = dot(row, row).sqrt();
+                let product =
+                    if length > 0.0 { fold(&self.query, row, |q, x| q * (x / length)) } else { dot(&self.query, row) };
+                1.0 - product
+            }
+            Measure::Euclidean => squared_euclidean(&self.query, row).sqrt(),
+        }
+    }
+}
+
 /// A gallery made ready for comparing by one measure.
 #[derive(Debug, Clone)]
 pub struct Comparer {
@@ -92,6 +128,24 @@ mod tests {
         assert!(cosine.iter().zip(expected).all(|(a, b)| (a - b).abs() < 1e-6), "{cosine:?}");
         let euclidean = Comparer::new(&gallery, Measure::Euclidean).distances(&[0.0, 0.0]);
         assert_eq!(euclidean, [5.0, 2.0, 1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_prepared_query_measures_to_the_last_bit_as_a_comparer_does() {
+        use rand::RngExt;
+        let mut rng = crate::data::seeded::rng(1, "distance", &[]);
+        let mut data: Vec<f32> = (0..50 * 37).map(|_| rng.random_range(-2.0..3.0)).collect();
+        data[37..74].fill(0.0);
+        let gallery = matrix(37, &data);
+        for measure in [Measure::Cosine, Measure::Euclidean] {
+            for query in [gallery.row(0), gallery.row(1)] {
+                let prepared = Prepared::new(query, measure);
+                let expected = Comparer::new(&gallery, measure).distances(query);
+                for (row, expected) in expected.iter().enumerate() {
+                    assert_eq!(prepared.distance(gallery.row(row)).to_bits(), expected.to_bits(), "{measure:?} {row}");
+                }
+            }
+        }
     }
 
     #[test]

@@ -62,28 +62,55 @@ fn embed_in(
     on: &mut dyn FnMut(u64, u64) -> Flow,
 ) -> Result<Embedded> {
     let (height, width, columns) = (model.config().height, model.config().width, model.config().embedding());
-    let total = paths.len() as u64;
-    let mut report = |rows: usize, broken: usize| match on((rows + broken) as u64, total) {
-        Flow::Stop => Err(Error::Cancelled),
-        Flow::Continue => Ok(()),
-    };
-    report(0, 0)?;
-    let size = if device.is_cpu() { LANE_BATCH } else { BATCH };
-    let mut stream = ImageStream::new(paths.to_vec(), height, width, rate, workers());
+    let stream = ImageStream::new(paths.to_vec(), height, width, rate, workers());
+    let data = vec![0.0; paths.len() * columns];
+    let mut folder = Folder { paths, stream, columns, data, out: Embedded::default(), done: 0, on };
+    folder.report()?;
     let prepared = if device.is_cpu() && paths.len() >= MANY { Some(model.extractor.prepare()?) } else { None };
-    let extractor = prepared.as_ref().unwrap_or(&model.extractor);
-    let mut out = Embedded::default();
-    let mut data = vec![0.0; paths.len() * columns];
+    run(prepared.as_ref().unwrap_or(&model.extractor), (height, width), device, lanes, &mut folder)?;
+    folder.report()?;
+    let Folder { mut data, mut out, .. } = folder;
+    data.truncate(out.kept.len() * columns);
+    out.matrix = Matrix::new(columns, data);
+    Ok(out)
+}
+
+/// Where a stream of batches comes from, and where its embeddings go. Both are asked on one thread.
+pub(super) trait Batches {
+    /// What belongs to a batch and comes back with its embeddings.
+    type Tag: Send;
+    /// The next images, `size` at most: planar pixels as the network reads them, one image after the other. `None` at the end.
+    fn next(&mut self, size: usize) -> Result<Option<(Self::Tag, Vec<f32>)>>;
+    /// Takes the embeddings `[b, d]` of a batch. Batches may come back in another order.
+    fn keep(&mut self, tag: Self::Tag, embeddings: Vec<f32>) -> Result<()>;
+}
+
+/// Takes all batches through the network, as many at a time as there are lanes.
+pub(super) fn run<B: Batches>(
+    extractor: &Extractor,
+    size: (usize, usize),
+    device: &Device,
+    lanes: &[ThreadPool],
+    batches: &mut B,
+) -> Result<()> {
+    let most = if device.is_cpu() { LANE_BATCH } else { BATCH };
+    if lanes.is_empty() {
+        while let Some((tag, pixels)) = batches.next(most)? {
+            let embeddings = extract(extractor, pixels, size, device)?;
+            batches.keep(tag, embeddings)?;
+        }
+        return Ok(());
+    }
     thread::scope(|scope| {
-        let (give, take) = bounded::<(usize, Vec<f32>)>(0);
+        let (give, take) = bounded::<(B::Tag, Vec<f32>)>(0);
         let (tell, hear) = unbounded();
         let isa = Isa::current();
         for lane in lanes {
             let (take, tell) = (take.clone(), tell.clone());
             scope.spawn(move || {
-                for (row, pixels) in take {
-                    let embeddings = lane.install(|| isa.with(|| extract(extractor, pixels, (height, width), device)));
-                    if tell.send((row, embeddings)).is_err() {
+                for (tag, pixels) in take {
+                    let embeddings = lane.install(|| isa.with(|| extract(extractor, pixels, size, device)));
+                    if tell.send((tag, embeddings)).is_err() {
                         break;
                     }
                 }
@@ -91,49 +118,65 @@ fn embed_in(
         }
         // A lane that dies in a panic closes the channels, and the scope passes the panic on.
         drop((take, tell));
-        let mut done = 0;
-        let mut keep = |(row, embeddings): (usize, Result<Vec<f32>>), broken: usize| {
-            let embeddings = embeddings?;
-            done += embeddings.len() / columns.max(1);
-            data[row * columns..][..embeddings.len()].copy_from_slice(&embeddings);
-            report(done, broken)
-        };
-        let mut row = 0;
-        loop {
-            let mut batch = Vec::with_capacity(size * 3 * height * width);
-            while out.kept.len() - row < size {
-                match stream.next() {
-                    Some((index, Ok(pixels))) => {
-                        batch.extend_from_slice(&pixels);
-                        out.kept.push(index);
-                    }
-                    Some((index, Err(error))) => out.broken.push(image_io::broken(&paths[index], &error)),
-                    None => break,
-                }
-            }
-            if batch.is_empty() {
-                break;
-            }
-            if lanes.is_empty() {
-                keep((row, extract(extractor, batch, (height, width), device)), out.broken.len())?;
-            } else {
-                let _ = give.send((row, batch)); // it fails where every lane has died
-                hear.try_iter().try_for_each(|result| keep(result, out.broken.len()))?;
-            }
-            row = out.kept.len();
+        while let Some(batch) = batches.next(most)? {
+            let _ = give.send(batch); // it fails where every lane has died
+            hear.try_iter().try_for_each(|(tag, embeddings)| batches.keep(tag, embeddings?))?;
         }
         drop(give);
-        hear.iter().try_for_each(|result| keep(result, out.broken.len()))?;
-        report(out.kept.len(), out.broken.len())
-    })?;
-    data.truncate(out.kept.len() * columns);
-    out.matrix = Matrix::new(columns, data);
-    Ok(out)
+        hear.iter().try_for_each(|(tag, embeddings)| batches.keep(tag, embeddings?))
+    })
+}
+
+/// The images of [`embed`]; a batch's tag is its first row.
+struct Folder<'a> {
+    paths: &'a [PathBuf],
+    stream: ImageStream,
+    columns: usize,
+    data: Vec<f32>,
+    out: Embedded,
+    done: usize,
+    on: &'a mut dyn FnMut(u64, u64) -> Flow,
+}
+
+impl Folder<'_> {
+    fn report(&mut self) -> Result<()> {
+        match (self.on)((self.done + self.out.broken.len()) as u64, self.paths.len() as u64) {
+            Flow::Stop => Err(Error::Cancelled),
+            Flow::Continue => Ok(()),
+        }
+    }
+}
+
+impl Batches for Folder<'_> {
+    type Tag = usize;
+
+    fn next(&mut self, size: usize) -> Result<Option<(usize, Vec<f32>)>> {
+        let row = self.out.kept.len();
+        let mut batch = Vec::new();
+        while self.out.kept.len() - row < size {
+            match self.stream.next() {
+                Some((index, Ok(pixels))) => {
+                    batch.reserve(size * pixels.len() - batch.len());
+                    batch.extend_from_slice(&pixels);
+                    self.out.kept.push(index);
+                }
+                Some((index, Err(error))) => self.out.broken.push(image_io::broken(&self.paths[index], &error)),
+                None => break,
+            }
+        }
+        Ok((!batch.is_empty()).then_some((row, batch)))
+    }
+
+    fn keep(&mut self, row: usize, embeddings: Vec<f32>) -> Result<()> {
+        self.done += embeddings.len() / self.columns.max(1);
+        self.data[row * self.columns..][..embeddings.len()].copy_from_slice(&embeddings);
+        self.report()
+    }
 }
 
 /// The lanes for so many images, each with its share of the computing threads; none where one batch after the other on all
 /// of them is as good: for a few images, on one thread, and on a device that is no processor.
-fn lanes(images: usize, device: &Device) -> Result<Vec<ThreadPool>> {
+pub(super) fn lanes(images: usize, device: &Device) -> Result<Vec<ThreadPool>> {
     let threads = rayon::current_num_threads();
     let lanes = threads.min(images / LANE_BATCH);
     if lanes < 2 || !device.is_cpu() {
@@ -177,7 +220,7 @@ fn batch_tensor(model: &Rain, pixels: &[f32], device: &Device) -> Result<Tensor>
 }
 
 /// Threads that decode ahead of the model: as many as compute, for photographs that take longer to decode than to embed.
-fn workers() -> usize {
+pub(super) fn workers() -> usize {
     rayon::current_num_threads().clamp(1, 16)
 }
 

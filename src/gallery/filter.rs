@@ -14,7 +14,7 @@ use crate::data::dataset::UNKNOWN;
 pub struct Facts {
     /// The camera, [`UNKNOWN`] where nobody said.
     pub camera: i64,
-    /// The time on the camera's clock, in seconds (see `data::clock`).
+    /// When it was taken, in milliseconds (see `data::taken`).
     pub time: Option<i64>,
     /// Width and height in pixels.
     pub size: Option<[u32; 2]>,
@@ -56,7 +56,7 @@ impl<T: PartialOrd + Copy> Span<T> {
 pub struct Filter {
     /// The cameras; none listed means any, and those not known.
     pub cameras: Vec<i64>,
-    /// When, on the camera's clock, in seconds.
+    /// When, in milliseconds (see `data::taken`).
     pub time: Span<i64>,
     /// Height in pixels.
     pub height: Span<u32>,

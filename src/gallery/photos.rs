@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::data::dataset::{Broken, Format, Part, Photo};
+use crate::data::dataset::{Broken, Dataset, Format, Part, Photo};
 use crate::data::formats;
+use crate::data::taken::Taken;
 use crate::error::{Error, Result};
 
 /// The images of a gallery folder, and the files that were skipped.
@@ -22,14 +23,32 @@ pub struct Listing {
 pub fn gallery(folder: &Path) -> Result<Listing> {
     // Where no layout is there the loose images are taken, and their error, if any, is the one to tell.
     let Ok(dataset) = formats::read(folder, None) else { return loose(folder) };
+    usable(folder, gallery_part(dataset))
+}
+
+/// [`gallery`] without opening the files, each of which is opened when its turn comes; there may be none. With `loose` no
+/// layout is looked for: identity and camera come from the file names alone.
+///
+/// # Errors
+/// [`Error::Io`] where the folder cannot be read.
+pub fn listed(folder: &Path, loose: bool) -> Result<Listing> {
+    let mut listing = match formats::list(folder, None) {
+        Ok(dataset) if !loose && !dataset.photos.is_empty() => gallery_part(dataset),
+        _ => {
+            let (paths, broken) = formats::find_images(folder)?;
+            Listing { photos: paths.into_iter().map(photo).collect(), broken }
+        }
+    };
+    listing.photos.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(listing)
+}
+
+fn gallery_part(dataset: Dataset) -> Listing {
     let published = dataset.photos.iter().any(|photo| photo.part == Part::Gallery);
     let sharp = dataset.format == Format::Viper;
-    let photos: Vec<Photo> = dataset
-        .photos
-        .into_iter()
-        .filter(|photo| if published { photo.part == Part::Gallery } else { !sharp || photo.camera == 0 })
-        .collect();
-    usable(folder, Listing { photos, broken: dataset.broken })
+    let mut photos = dataset.photos;
+    photos.retain(|photo| if published { photo.part == Part::Gallery } else { !sharp || photo.camera == 0 });
+    Listing { photos, broken: dataset.broken }
 }
 
 /// Lists every image of a folder: a data set of any layout with all its parts, or loose images.
@@ -66,7 +85,7 @@ pub fn crops(paths: &[PathBuf]) -> Listing {
 
 fn photo(path: PathBuf) -> Photo {
     let (identity, camera) = formats::identity_and_camera(&path);
-    Photo { path, identity, camera, part: Part::Any }
+    Photo { identity, camera, part: Part::Any, taken: Taken::in_name(&path), path }
 }
 
 fn usable(folder: &Path, listing: Listing) -> Result<Listing> {

@@ -20,6 +20,8 @@ pub struct ModelConfig {
     pub stride_in_1x1: bool,
     /// Weights from Caffe: the stem's max-pool has no padding and rounds its size up.
     pub pool_ceil_mode: bool,
+    /// A batch norm between v and the classifier (BNNeck); retrieval uses what is behind it.
+    pub neck: bool,
     /// The feature levels that a discriminator watches, any of 1..=5.
     pub levels: Vec<usize>,
     /// Identities that the classifier tells apart.
@@ -39,6 +41,7 @@ impl Default for ModelConfig {
             last_stride: 2,
             stride_in_1x1: false,
             pool_ceil_mode: false,
+            neck: false,
             levels: vec![4, 5],
             classes: 1,
             height: 256,

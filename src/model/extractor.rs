@@ -3,6 +3,7 @@
 use candle_core::{Result, Tensor};
 
 use super::config::ModelConfig;
+use super::neck::Neck;
 use crate::nn::layer::{ConvBn, Finish, Pass};
 use crate::nn::parameter::Scope;
 use crate::nn::pool::{Border, global_average, max_pool};
@@ -12,8 +13,10 @@ use crate::nn::tape::Value;
 pub struct Features {
     /// f1..f5, each `[b, c_j, h_j, w_j]`; [`Features::level`] counts from 1.
     maps: Vec<Value>,
-    /// v = GAP(f5), `[b, d]`: the embedding.
+    /// v = GAP(f5), `[b, d]`: the embedding, where there is no neck.
     pub v: Value,
+    /// What the classifier sees, `[b, d]`: v, or what the neck makes of it.
+    pub behind_neck: Value,
 }
 
 impl Features {
@@ -34,6 +37,7 @@ pub struct Extractor {
     stem: ConvBn,
     border: Border,
     stages: Vec<Vec<Block>>,
+    neck: Option<Neck>,
     /// Whether the weights were made ready.
     prepared: bool,
 }
@@ -69,7 +73,8 @@ impl Extractor {
             stages.push(row);
         }
         let border = if config.pool_ceil_mode { Border::Ceil } else { Border::Padded };
-        Ok(Self { stem, border, stages, prepared: false })
+        let neck = config.neck.then(|| Neck::new(&scope.pp("neck"), config.embedding())).transpose()?;
+        Ok(Self { stem, border, stages, neck, prepared: false })
     }
 
     /// `x [b,3,H,W]`, normalised, to f1..f5 and v.
@@ -87,7 +92,11 @@ impl Extractor {
             maps.push(f.clone()); // [b, c_j, H/2^j, W/2^j]
         }
         let v = global_average(&pass.tape, &f)?;
-        Ok(Features { maps, v })
+        let behind_neck = match &self.neck {
+            Some(neck) => neck.forward(pass, &v)?,
+            None => v.clone(),
+        };
+        Ok(Features { maps, v, behind_neck })
     }
 }
 
@@ -100,10 +109,11 @@ impl Extractor {
     pub fn prepare(&self) -> Result<Self> {
         let stage = |stage: &Vec<Block>| stage.iter().map(Block::prepare).collect::<Result<_>>();
         let stages = self.stages.iter().map(stage).collect::<Result<_>>()?;
-        Ok(Self { stem: self.stem.prepare()?, border: self.border, stages, prepared: true })
+        Ok(Self { stem: self.stem.prepare()?, border: self.border, stages, neck: self.neck.clone(), prepared: true })
     }
 
-    /// `x [b,3,H,W]`, normalised, to v `[b,d]`, in evaluation mode: [`Self::forward`] without what only training asks for.
+    /// `x [b,3,H,W]`, normalised, to the embedding `[b,d]` (v, behind the neck where there is one), in evaluation mode:
+    /// [`Self::forward`] without what only training asks for.
     ///
     /// # Errors
     /// When the image is too small for the network.
@@ -121,7 +131,11 @@ impl Extractor {
             parts.push(run(early, f)?.tensor().clone());
         }
         let f = run(late, Value::constant(Tensor::cat(&parts, 0)?))?;
-        Ok(global_average(&pass.tape, &f)?.tensor().clone())
+        let v = global_average(&pass.tape, &f)?;
+        match &self.neck {
+            Some(neck) => neck.apply(v.tensor()),
+            None => Ok(v.tensor().clone()),
+        }
     }
 }
 
@@ -205,10 +219,11 @@ mod tests {
                 pool_ceil_mode: stride_in_1x1,
                 ..ModelConfig::default()
             };
-            let config = ModelConfig { base_width: 32, height: 64, width: 32, ..shape };
+            let config = ModelConfig { base_width: 32, height: 64, width: 32, neck: stride_in_1x1, ..shape };
             let model = Rain::new(config, 1, &Device::Cpu).unwrap();
             let x = noise(2, &[3, 3, 64, 32]);
-            let expected = model.extractor.forward(&Pass::evaluation(), &Value::constant(x.clone())).unwrap().v;
+            let expected =
+                model.extractor.forward(&Pass::evaluation(), &Value::constant(x.clone())).unwrap().behind_neck;
             let expected: Vec<f32> = expected.tensor().flatten_all().unwrap().to_vec1().unwrap();
             let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
             close(&model.embed(&x).unwrap(), &expected, 1e-6, "v");

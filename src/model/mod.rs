@@ -4,7 +4,9 @@ pub mod classifier;
 pub mod config;
 pub mod decoder;
 pub mod discriminator;
+pub mod export;
 pub mod extractor;
+pub mod neck;
 pub mod rain;
 pub mod weights;
 

@@ -228,13 +228,34 @@ pub fn load_extractor(path: &Path, model: &BTreeMap<String, Tensor>) -> Result<L
     Ok(report)
 }
 
+/// Channels of the stem and of the first residual stage of a weight file with torchvision's names; `None` where it has no such.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn widths(path: &Path) -> Result<Option<[usize; 2]>> {
+    let file = read_any(path)?;
+    let channels = |end: &str| {
+        file.iter()
+            .find(|(name, _)| suffixes(name).any(|suffix| suffix == end))
+            .and_then(|(_, t)| t.dims().first().copied())
+    };
+    // "conv1.weight" ends the names of every block's first convolution too: the stem's is the one without a layer before it.
+    let stem = file.iter().filter(|(name, _)| !name.contains("layer"));
+    let stem = stem.filter(|(name, _)| suffixes(name).any(|suffix| suffix == "conv1.weight"));
+    let stem = stem.into_iter().find_map(|(_, t)| t.dims().first().copied());
+    Ok(stem.zip(channels("layer1.0.conv1.weight")).map(|(stem, base)| [stem, base]))
+}
+
 /// A name, and what is left of it after each leading part: `a.b.c`, `b.c`, `c`.
 fn suffixes(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |rest| rest.split_once('.').map(|(_, rest)| rest))
 }
 
 /// The tensors of a safetensors or PyTorch file, by name.
-fn read_any(path: &Path) -> Result<BTreeMap<String, Tensor>> {
+///
+/// # Errors
+/// When the file cannot be read, or is neither.
+pub fn read_any(path: &Path) -> Result<BTreeMap<String, Tensor>> {
     let mut start = [0u8; 4];
     let mut file = std::fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
     let read = std::io::Read::read(&mut file, &mut start).map_err(|e| Error::io("read", path, e))?;

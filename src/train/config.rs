@@ -176,6 +176,8 @@ pub struct OptimConfig {
     pub lr: f64,
     /// Learning rate of the discriminators.
     pub lr_discriminator: f64,
+    /// Whether warm-up and decay move the discriminators' rate too; else it stays as it is.
+    pub schedule_discriminator: bool,
     /// Momentum (SGD).
     pub momentum: f64,
     /// Nesterov momentum (SGD).
@@ -201,6 +203,7 @@ impl Default for OptimConfig {
             optimiser_discriminator: Optimiser::Sgd,
             lr: 1e-3,
             lr_discriminator: 1e-4,
+            schedule_discriminator: true,
             momentum: 0.9,
             nesterov: false,
             weight_decay: 5e-4,

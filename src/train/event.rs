@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::hints::Hint;
 pub use crate::flow::Flow;
 
 /// One line of `history.jsonl`: the figures of one optimiser step.
@@ -32,6 +33,36 @@ pub struct StepRecord {
     pub lr_discriminator: f64,
     /// Training images (HR and LR counted apart) a second, over this step.
     pub images_per_second: f64,
+    /// How well each D_j told the batch's patches apart, before its update; empty where there is no adversarial term.
+    #[serde(default)]
+    pub accuracy: Vec<LevelAccuracy>,
+    /// Lengths of the gradients of this step; 0 where a part took none, and in records of older versions.
+    #[serde(default)]
+    pub gradients: GradientNorms,
+}
+
+/// Shares of the patches that a discriminator told rightly, 0..1; 0.5 is guessing.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct LevelAccuracy {
+    /// The feature level j, 1..=5.
+    pub level: usize,
+    /// Share of the HR patches that were taken for HR.
+    pub hr: f64,
+    /// Share of the LR patches that were taken for LR.
+    pub lr: f64,
+}
+
+/// Euclidean lengths of the gradients of each part of the network.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct GradientNorms {
+    /// Of the weighted total (Eq. 7) by F.
+    pub extractor: f64,
+    /// Of the weighted total by G.
+    pub decoder: f64,
+    /// Of the weighted total by C.
+    pub classifier: f64,
+    /// Of the discriminators' loss (Eq. 1, negated) by all D_j.
+    pub discriminators: f64,
 }
 
 /// One line of `validation.jsonl`: retrieval figures on the held-out identities.
@@ -107,6 +138,15 @@ pub enum TrainEvent {
     Step(StepRecord),
     /// A note worth a line: broken images skipped, weights left out.
     Note(String),
+    /// What seems to go wrong, told whenever that changes; empty when all is well again.
+    Hints(Vec<Hint>),
+    /// The user holds the run; a checkpoint was written.
+    Paused {
+        /// Steps done.
+        step: u64,
+    },
+    /// The user lets the run go on.
+    Continued,
     /// Validation is under way: queries and gallery images embedded so far.
     Validating {
         /// Images done.
@@ -147,6 +187,18 @@ pub enum TrainEvent {
     },
 }
 
+/// How a run is to go on after the step it is in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Pace {
+    /// With the next step.
+    #[default]
+    On,
+    /// Not before the user says so; the model stays in memory.
+    Hold,
+    /// To the end of the epoch, where it stops.
+    LastEpoch,
+}
+
 /// All that a trainer knows of the world: a place for its events, and a breath between two pieces of work in which
 /// the owner of the thread may do something else (answer a search) and say whether to go on.
 pub trait Observer {
@@ -155,5 +207,9 @@ pub trait Observer {
     /// Called between any two steps, validation batches and sample batches: at least every few seconds.
     fn breathe(&mut self) -> Flow {
         Flow::Continue
+    }
+    /// How the run is to go on; asked before every step.
+    fn pace(&mut self) -> Pace {
+        Pace::On
     }
 }

@@ -47,7 +47,7 @@ mod tests {
             let path = root.join(name);
             std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, text).unwrap();
-            Photo { path, identity: 1, camera: -1, part: Part::Any }
+            Photo { path, identity: 1, camera: -1, part: Part::Any, taken: Default::default() }
         };
         let photos = files.iter().map(photo).collect();
         Dataset { format: Format::Folder, root: root.to_path_buf(), photos, broken: Vec::new(), test_sets: Vec::new() }

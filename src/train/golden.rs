@@ -195,6 +195,7 @@ impl Header {
             betas_discriminator: betas,
             eps: self.eps.unwrap_or(default.eps),
             precision,
+            schedule_discriminator: default.schedule_discriminator,
         }
     }
 
@@ -268,6 +269,7 @@ impl Golden<'_> {
             last_stride: h.last_stride,
             stride_in_1x1: h.stride_in_1x1,
             pool_ceil_mode: h.pool_ceil_mode,
+            neck: false,
             levels: h.levels.clone(),
             classes: h.classes,
             height: h.height,

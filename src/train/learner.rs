@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use candle_core::{DType, Tensor};
 
 use super::config::{LossConfig, OptimConfig, Optimiser as Which, Precision};
+use super::event::GradientNorms;
+use super::gauges;
 use super::losses::{self, Mining};
 use crate::error::{Error, Result};
 use crate::model::Rain;
@@ -45,6 +47,10 @@ pub struct Losses {
     pub adv: f64,
     /// Loss of the discriminators (Eq. 1, negated), before their update.
     pub disc: f64,
+    /// Shares of HR and of LR patches that D_j told rightly before its update, at `j - 1`; `None` where there is no D_j.
+    pub accuracy: [Option<[f64; 2]>; 5],
+    /// Lengths of the gradients.
+    pub gradients: GradientNorms,
 }
 
 /// What a step passed through, for the golden tests.
@@ -139,7 +145,14 @@ impl Learner {
                 .collect::<candle_core::Result<Vec<_>>>()?;
             let disc = losses::discriminator(&pass.tape, &logits, b, self.loss.adversarial)?;
             terms.keep("disc", &disc);
-            self.discriminators.step(&pass.tape.backward(&disc)?, lr_discriminator)?;
+            for ((j, _), z) in discriminators.iter().zip(&logits) {
+                terms.tell(Figure::Accuracy(*j), gauges::accuracy(z.tensor(), b, self.loss.adversarial)?);
+            }
+            let gradients = pass.tape.backward(&disc)?;
+            // In a fixed order, so that a resumed run records the same bits.
+            let ordered: BTreeMap<_, _> = gradients.iter().collect();
+            terms.tell(Figure::Gradient(DISCRIMINATORS), gauges::squared_length(ordered.into_values())?);
+            self.discriminators.step(&gradients, lr_discriminator)?;
         }
 
         // F, G and C descend the total (Eq. 7), the updated D_j held fixed. A weight of 0 removes a term and its work.
@@ -164,7 +177,7 @@ impl Learner {
         }
         let labelled = batch.labels.iter().any(|y| *y >= 0);
         if self.loss.cls > 0.0 && labelled {
-            let logits = classifier.forward(&pass, &f.v)?; // [2b,K]
+            let logits = classifier.forward(&pass, &f.behind_neck)?; // [2b,K]
             let cls = losses::classification(tape, &logits, &batch.labels, self.loss.label_smoothing)?;
             terms.keep("cls", &cls);
             total.push((self.loss.cls, cls));
@@ -183,6 +196,10 @@ impl Learner {
         let gradients = pass.tape.backward(&total)?;
         self.main.step(&gradients, lr)?;
         let gradients = self.named(gradients);
+        for (part, prefix) in PARTS.iter().enumerate() {
+            let of_part = gradients.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(_, tensor)| tensor);
+            terms.tell(Figure::Gradient(part), gauges::squared_length(of_part)?);
+        }
         Ok((terms.read()?, Trace { v, reconstruction, gradients }))
     }
 
@@ -233,19 +250,44 @@ impl Learner {
     }
 }
 
-/// The losses of a step where they were computed: a GPU is asked for them once, when all its work is on its way.
+/// The parts of the network whose gradients of the total are measured, by the start of their names.
+const PARTS: [&str; 3] = ["extractor.", "decoder.", "classifier."];
+/// The place after them.
+const DISCRIMINATORS: usize = 3;
+
+/// What a number of a step tells.
+#[derive(Clone, Copy, PartialEq)]
+enum Figure {
+    Loss(&'static str),
+    /// D_j's accuracy on HR, then on LR.
+    Accuracy(usize),
+    /// A gradient's squared length, by its place in [`PARTS`].
+    Gradient(usize),
+}
+
+/// The figures of a step where they were computed: a GPU is asked for them once, when all its work is on its way.
 #[derive(Default)]
-struct Terms(Vec<(&'static str, Tensor)>);
+struct Terms(Vec<(Figure, Tensor)>);
 
 impl Terms {
     fn keep(&mut self, name: &'static str, value: &Value) {
-        self.0.push((name, value.tensor().clone()));
+        self.0.push((Figure::Loss(name), value.tensor().clone()));
+    }
+
+    fn tell(&mut self, figure: Figure, numbers: impl IntoIterator<Item = Tensor>) {
+        self.0.extend(numbers.into_iter().map(|number| (figure, number)));
     }
 
     fn read(self) -> Result<Losses> {
-        let (names, scalars): (Vec<_>, Vec<_>) = self.0.into_iter().unzip();
+        let (figures, scalars): (Vec<_>, Vec<_>) = self.0.into_iter().unzip();
         let numbers = Tensor::stack(&scalars, 0)?.to_vec1::<f32>()?;
-        let find = |name| names.iter().position(|n| *n == name).map_or(0.0, |at| f64::from(numbers[at]));
+        let all = |figure| figures.iter().zip(&numbers).filter(move |(f, _)| **f == figure).map(|(_, n)| f64::from(*n));
+        let find = |name| all(Figure::Loss(name)).next().unwrap_or(0.0);
+        let length = |part| all(Figure::Gradient(part)).next().unwrap_or(0.0).sqrt();
+        let accuracy = |j| {
+            let mut both = all(Figure::Accuracy(j));
+            both.next().zip(both.next()).map(|(hr, lr)| [hr, lr])
+        };
         Ok(Losses {
             total: find("total"),
             rec: find("rec"),
@@ -253,6 +295,13 @@ impl Terms {
             tri: find("tri"),
             adv: find("adv"),
             disc: find("disc"),
+            accuracy: [1, 2, 3, 4, 5].map(accuracy),
+            gradients: GradientNorms {
+                extractor: length(0),
+                decoder: length(1),
+                classifier: length(2),
+                discriminators: length(DISCRIMINATORS),
+            },
         })
     }
 }
@@ -309,6 +358,23 @@ mod tests {
         let values = learner(LossConfig::default()).step(&batch([-1; 4]), 0.01, 0.01).unwrap();
         assert_eq!((values.cls, values.tri), (0.0, 0.0));
         assert!((values.total - values.adv - values.rec).abs() < 1e-5);
+    }
+
+    #[test]
+    fn gradients_and_accuracies_are_those_of_the_step() {
+        let (values, trace) = learner(LossConfig::default()).step_traced(&batch([0, 0, 1, 1]), 0.01, 0.01).unwrap();
+        let by_hand = |prefix: &str| {
+            let of_part = trace.gradients.iter().filter(|(name, _)| name.starts_with(prefix));
+            let squares = of_part.flat_map(|(_, t)| t.flatten_all().unwrap().to_vec1::<f32>().unwrap());
+            squares.map(|g| f64::from(g) * f64::from(g)).sum::<f64>().sqrt()
+        };
+        let norms = values.gradients;
+        for (norm, prefix) in [(norms.extractor, "extractor."), (norms.decoder, "decoder."), (norms.classifier, "cl")] {
+            assert!(norm > 0.0 && (norm / by_hand(prefix) - 1.0).abs() < 1e-5, "{prefix} {norm} {}", by_hand(prefix));
+        }
+        assert!(norms.discriminators > 0.0);
+        assert!(values.accuracy[..3].iter().all(Option::is_none));
+        assert!(values.accuracy[3..].iter().all(|a| a.is_some_and(|a| a.iter().all(|x| (0.0..=1.0).contains(x)))));
     }
 
     #[test]

@@ -67,6 +67,32 @@ pub fn load(name: &str) -> Result<RunConfig> {
     Ok(config)
 }
 
+/// The settings of the preset `name` laid over those of the preset `base`, which decides what the first leaves open.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_over(base: &str, name: &str) -> Result<RunConfig> {
+    fn lay(under: &mut Table, over: Table) {
+        for (key, value) in over {
+            if let (Some(Value::Table(inner)), Value::Table(over)) = (under.get_mut(&key), &value) {
+                lay(inner, over.clone());
+            } else {
+                under.insert(key, value);
+            }
+        }
+    }
+    load(base)?;
+    let text = |name: &str| PRESETS.iter().find(|(known, _)| *known == name).map_or("", |(_, text)| text);
+    let tree = |name: &str| text(name).parse::<Table>().unwrap_or_default(); // both were read by `load`
+    let plain = load(name)?;
+    let mut both = tree(base);
+    lay(&mut both, tree(name));
+    let read = |e: toml::de::Error| {
+        Error::input(format!("The presets \"{base}\" and \"{name}\" do not fit together: {e}"), "Please report this")
+    };
+    Ok(RunConfig { preset: plain.preset, ..both.try_into().map_err(read)? })
+}
+
 /// Reads a settings file: a preset of one's own, or the `run.toml` of another run.
 ///
 /// # Errors
@@ -146,6 +172,13 @@ pub fn differences(before: &RunConfig, after: &RunConfig) -> Vec<String> {
         }
     }
     changes
+}
+
+/// Every setting by its dotted key, as text, in order.
+pub fn settings(config: &RunConfig) -> Vec<(String, String)> {
+    let mut all = Table::try_from(config).map(|tree| leaves(&tree)).unwrap_or_default();
+    all.sort_by(|a, b| a.0.cmp(&b.0));
+    all.into_iter().map(|(key, value)| (key, value.to_string())).collect()
 }
 
 /// Parses settings; the message says what is wrong.
@@ -296,7 +329,12 @@ mod tests {
         }
         assert_eq!(load("levels-2-3-4-5").unwrap().model.shape.levels, [2, 3, 4, 5]);
         let strong = load("strong").unwrap();
-        assert!(strong.model.shape.last_stride == 1 && strong.data.erasing > 0.0 && strong.loss.batch_hard);
+        assert!(
+            strong.model.shape.last_stride == 1
+                && strong.model.shape.neck
+                && strong.data.erasing > 0.0
+                && strong.loss.batch_hard
+        );
         let terms = [strong.loss.adv, strong.loss.rec, strong.loss.cls, strong.loss.tri];
         assert!(terms.iter().all(|weight| *weight == 1.0), "RAIN's terms stay: {terms:?}");
         let viper = load("viper-small").unwrap();

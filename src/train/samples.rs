@@ -1,6 +1,7 @@
 //! A few fixed images, reconstructed now and then, to see what the decoder has learnt.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
@@ -68,6 +69,26 @@ impl Samples {
         }
         Ok(out)
     }
+}
+
+/// The file of a sample's strip within a run's folder of samples.
+pub fn file_name(step: u64, number: usize) -> String {
+    format!("step-{step:08}-{number}.png")
+}
+
+/// The strips in a folder of samples by their steps, in order; none where there is no folder.
+pub fn steps(folder: &Path) -> BTreeMap<u64, Vec<PathBuf>> {
+    let mut all: BTreeMap<u64, Vec<PathBuf>> = BTreeMap::new();
+    for path in std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let step =
+            name.strip_prefix("step-").and_then(|rest| rest.strip_suffix(".png")?.split_once('-')?.0.parse().ok());
+        if let Some(step) = step {
+            all.entry(step).or_default().push(path);
+        }
+    }
+    all.values_mut().for_each(|strips| strips.sort());
+    all
 }
 
 /// HR | LR | G(HR) | G(LR) side by side, with a line under the reconstructions that says what they are not.
@@ -139,6 +160,14 @@ mod tests {
             let lit = strip.enumerate_pixels().filter(|(_, y, p)| *y >= 20 && p[0] == 255).count();
             assert!(lit > 50, "the caution is missing");
         }
+        let home = tempfile::tempdir().unwrap();
+        for name in [file_name(20, 1), file_name(20, 0), file_name(3, 0), "step-x-0.png".into(), "other.png".into()] {
+            std::fs::write(home.path().join(name), "").unwrap();
+        }
+        let found = steps(home.path());
+        assert_eq!(found.iter().map(|(step, files)| (*step, files.len())).collect::<Vec<_>>(), [(3, 1), (20, 2)]);
+        assert!(found[&20][0].ends_with(file_name(20, 0)));
+        assert!(steps(&home.path().join("none")).is_empty());
         let blank = CAUTION.chars().filter(|c| glyph(*c) == [0; 5]).count();
         assert_eq!(blank, 2, "only the spaces are blank");
     }

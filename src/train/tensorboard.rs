@@ -49,20 +49,26 @@ impl EventFile {
     /// # Errors
     /// [`Error::Io`] where it cannot be written.
     pub fn step(&mut self, record: &StepRecord) -> Result<()> {
-        self.scalars(
-            record.step,
-            &[
-                ("loss/total".into(), record.total),
-                ("loss/reconstruction".into(), record.rec),
-                ("loss/classification".into(), record.cls),
-                ("loss/triplet".into(), record.tri),
-                ("loss/adversarial".into(), record.adv),
-                ("loss/discriminator".into(), record.disc),
-                ("optim/lr".into(), record.lr),
-                ("optim/lr_discriminator".into(), record.lr_discriminator),
-                ("speed/images_per_second".into(), record.images_per_second),
-            ],
-        )
+        let mut values = vec![
+            ("loss/total".into(), record.total),
+            ("loss/reconstruction".into(), record.rec),
+            ("loss/classification".into(), record.cls),
+            ("loss/triplet".into(), record.tri),
+            ("loss/adversarial".into(), record.adv),
+            ("loss/discriminator".into(), record.disc),
+            ("optim/lr".into(), record.lr),
+            ("optim/lr_discriminator".into(), record.lr_discriminator),
+            ("speed/images_per_second".into(), record.images_per_second),
+            ("gradient/extractor".into(), record.gradients.extractor),
+            ("gradient/decoder".into(), record.gradients.decoder),
+            ("gradient/classifier".into(), record.gradients.classifier),
+            ("gradient/discriminators".into(), record.gradients.discriminators),
+        ];
+        for accuracy in &record.accuracy {
+            values.push((format!("discriminator/accuracy on HR at level {}", accuracy.level), accuracy.hr));
+            values.push((format!("discriminator/accuracy on LR at level {}", accuracy.level), accuracy.lr));
+        }
+        self.scalars(record.step, &values)
     }
 
     /// The figures of one validation, in percent.

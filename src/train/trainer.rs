@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use candle_core::Device;
 use serde_json::json;
@@ -13,10 +13,11 @@ use serde_json::json;
 use super::check::check;
 use super::checkpoint::{Checkpoints, Restored};
 use super::config::RunConfig;
-use super::event::{Flow, Observer, StepRecord, TrainEvent, ValidationRecord};
+use super::event::{Flow, LevelAccuracy, Observer, Pace, StepRecord, TrainEvent, ValidationRecord};
 use super::feed::{Data, Feed};
 use super::folder::RunFolder;
 use super::guard::Guard;
+use super::hints::{Kind, Watch};
 use super::history::Log;
 use super::learner::Learner;
 use super::preset;
@@ -28,6 +29,9 @@ use crate::data::image_io;
 use crate::eval::protocol;
 use crate::model::rain::Rain;
 use crate::{Error, Result};
+
+/// How long a run that is held waits before it looks whether it may go on, and lets its thread's owner do something else.
+const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,7 +111,7 @@ pub fn resume(run: &Path, device: &Device, observer: &mut dyn Observer) -> Resul
 }
 
 /// A learner at step 0.
-fn new_learner(config: &RunConfig, device: &Device, notes: &mut Vec<String>) -> Result<Learner> {
+pub(super) fn new_learner(config: &RunConfig, device: &Device, notes: &mut Vec<String>) -> Result<Learner> {
     let mut model = Rain::new(config.model.shape.clone(), config.seed, device)?;
     if let Some(weights) = &config.model.init {
         notes.push(model.load_extractor(weights)?.to_string());
@@ -131,6 +135,9 @@ struct Trainer<'a> {
     validation: Log<ValidationRecord>,
     board: EventFile,
     guard: Guard,
+    watch: Watch,
+    /// What was hinted at last.
+    hinted: Vec<Kind>,
     /// Steps done.
     step: u64,
     best_rank1: Option<f64>,
@@ -166,6 +173,9 @@ impl<'a> Trainer<'a> {
         let (validation, validations) = Log::open(&folder.validation(), step)?;
         let board = EventFile::create(folder.root(), resumed)?;
 
+        let mut watch = Watch::new(&config, data.classes, &steps);
+        validations.iter().for_each(|record| watch.validated(record));
+
         notes.extend(broken_note(&data.broken));
         if data.split.query.is_empty() || data.split.gallery.is_empty() {
             notes.push("No identities are held out, so nothing is validated.".into());
@@ -184,6 +194,8 @@ impl<'a> Trainer<'a> {
         }
         Ok(Self {
             guard: Guard::new(&steps),
+            watch,
+            hinted: Vec::new(),
             last_validation: validations.into_iter().next_back(),
             config,
             folder,
@@ -216,6 +228,7 @@ impl<'a> Trainer<'a> {
         self.look()?; // a stop may have cut this short at the step we resume from
         while self.step < self.schedule.total_steps {
             self.breathe()?;
+            self.keep_pace()?;
             self.one_step()?;
             self.look()?;
             if self.schedule.checkpoints_at(self.step) {
@@ -232,12 +245,33 @@ impl<'a> Trainer<'a> {
         }
     }
 
+    /// Waits out a pause, and ends the run with its epoch where the user asked for that.
+    fn keep_pace(&mut self) -> Result<()> {
+        match self.observer.pace() {
+            Pace::On => return Ok(()),
+            Pace::LastEpoch if self.step > 0 && self.step.is_multiple_of(self.schedule.steps_per_epoch) => {
+                return Err(Error::Cancelled);
+            }
+            Pace::LastEpoch => return Ok(()),
+            Pace::Hold => {}
+        }
+        self.checkpoint(false)?; // whatever happens while it waits
+        self.observer.event(TrainEvent::Paused { step: self.step });
+        while self.observer.pace() == Pace::Hold {
+            self.breathe()?;
+            std::thread::sleep(PATIENCE);
+        }
+        self.observer.event(TrainEvent::Continued);
+        Ok(())
+    }
+
     /// Next batch, one update of all networks, one record.
     fn one_step(&mut self) -> Result<()> {
         let began = Instant::now();
         let batch = self.feed.next_batch()?;
         let factor = self.schedule.factor(self.step);
         let lr = self.config.optim.lr * factor;
+        let factor = if self.config.optim.schedule_discriminator { factor } else { 1.0 };
         let lr_discriminator = self.config.optim.lr_discriminator * factor;
         let losses = self.learner.step(&batch, lr, lr_discriminator)?;
 
@@ -254,6 +288,12 @@ impl<'a> Trainer<'a> {
             lr,
             lr_discriminator,
             images_per_second: images as f64 / began.elapsed().as_secs_f64().max(1e-9),
+            accuracy: (1..)
+                .zip(losses.accuracy)
+                .filter_map(|(level, a)| Some((level, a?)))
+                .map(level_accuracy)
+                .collect(),
+            gradients: losses.gradients,
         };
         if let Some((term, value)) = self.guard.check(&record) {
             // A checkpoint of the step before holds the very weights that gave this loss.
@@ -267,8 +307,19 @@ impl<'a> Trainer<'a> {
         self.history.append(&record)?;
         self.board.step(&record)?;
         self.step = record.step;
+        self.watch.see(&record);
         self.observer.event(TrainEvent::Step(record));
+        self.hint();
         Ok(())
+    }
+
+    /// Tells what seems to go wrong, where that has changed.
+    fn hint(&mut self) {
+        let hints = self.watch.hints();
+        if hints.iter().map(|hint| hint.kind).ne(self.hinted.iter().copied()) {
+            self.hinted = hints.iter().map(|hint| hint.kind).collect();
+            self.observer.event(TrainEvent::Hints(hints));
+        }
     }
 
     /// Validates and reconstructs where it is time to.
@@ -312,6 +363,7 @@ impl<'a> Trainer<'a> {
         };
         self.validation.append(&record)?;
         self.board.validation(&record)?;
+        self.watch.validated(&record);
         self.last_validation = Some(record.clone());
         let best = self.best_rank1.is_none_or(|best| record.rank1 > best);
         if best {
@@ -337,8 +389,7 @@ impl<'a> Trainer<'a> {
         let samples = self.samples.reconstruct(model, self.device, || observer.breathe())?;
         for (i, sample) in samples.iter().enumerate() {
             let strip = samples::strip(sample);
-            let name = format!("step-{:08}-{i}.png", self.step);
-            image_io::save_png(&strip, &self.folder.samples().join(name))?;
+            image_io::save_png(&strip, &self.folder.samples().join(samples::file_name(self.step, i)))?;
             let tag = format!("HR, LR and both reconstructions (not evidence)/{i}");
             self.board.image(self.step, &tag, &strip)?;
         }
@@ -409,6 +460,10 @@ impl<'a> Trainer<'a> {
             "best_rank1": self.best_rank1,
         })
     }
+}
+
+fn level_accuracy((level, [hr, lr]): (usize, [f64; 2])) -> LevelAccuracy {
+    LevelAccuracy { level, hr, lr }
 }
 
 /// One sentence on what is trained, on what, from what.

@@ -8,6 +8,7 @@ use rain::engine::command::{Command, JobId, QueryId};
 use rain::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult, Source,
 };
+use rain::data::taken::Taken;
 use rain::gallery::regions::Regions;
 use rain::model::config::ModelConfig;
 use rain::train::event::{RateFigures, SampleImages, StepRecord, TrainEvent, ValidationRecord};
@@ -63,8 +64,8 @@ pub fn gallery() -> Event {
             path: format!("/gallery/{:04}_c{}.png", i % 12, i / 12 + 1).into(),
             identity: (i % 12) as i64,
             camera: (i / 12 + 1) as i64,
+            taken: Taken { time: Some(1_706_709_900_000 + 1000 * i as i64), frame: None },
             size: Some([64, 100 + i as u32]),
-            time: Some(1_706_709_900 + i as i64),
         })
         .collect();
     Event::GalleryOpened(GalleryInfo {
@@ -81,7 +82,7 @@ pub fn large_gallery(images: usize) -> Event {
         identity: (i % 1000) as i64,
         camera: (i % 8 + 1) as i64,
         size: Some([64, 128]),
-        time: Some(1_706_709_900 + i as i64),
+        taken: Taken { time: Some(1_706_709_900_000 + i as i64), frame: None },
     };
     Event::GalleryOpened(GalleryInfo {
         path: "/gallery".into(),
@@ -281,6 +282,7 @@ pub fn steps(range: std::ops::Range<u64>) -> Vec<Event> {
                 lr: 3.5e-4,
                 lr_discriminator: 1e-4,
                 images_per_second: 43.0 + 2.0 * random(step, 6),
+                ..StepRecord::default()
             };
             let progress = Progress { done: step, total: 3_000, unit: "steps", seconds_left: Some(60.0 * 12.0) };
             [Event::Training { job: RUN, event: TrainEvent::Step(record) }, Event::JobProgress { job: RUN, progress }]

@@ -148,7 +148,7 @@ pub fn overlay(ui: &Ui, card: &Card<'_>, response: &Response) {
         painter.text(pos2(picture.right(), y), Align2::RIGHT_CENTER, camera, FontId::proportional(SMALL), p.weak);
     }
     if card.roomy {
-        let second = match card.entry.time {
+        let second = match card.entry.taken.time {
             Some(time) => clock::show(time),
             None => text::short(&file_name(&card.entry.path)),
         };
@@ -180,7 +180,7 @@ pub fn after(ui: &mut Ui, cx: &mut Cx<'_>, card: &Card<'_>, response: Response) 
         if card.entry.camera != UNKNOWN {
             ui.label(format!("Camera {}", card.entry.camera));
         }
-        if let Some(time) = card.entry.time {
+        if let Some(time) = card.entry.taken.time {
             ui.label(clock::show(time));
         }
         if let Some([width, height]) = card.entry.size {

@@ -40,7 +40,7 @@ impl Choices {
         for entry in entries.iter().filter(|e| e.camera != crate::data::dataset::UNKNOWN) {
             *cameras.entry(entry.camera).or_insert(0) += 1;
         }
-        let times = entries.iter().filter_map(|e| e.time);
+        let times = entries.iter().filter_map(|e| e.taken.time);
         let heights = || entries.iter().filter_map(|e| e.size.map(|[_, height]| height));
         Self {
             of: entries.as_ptr() as usize,

@@ -55,7 +55,7 @@ impl Listing {
         match settings.sort {
             Sort::Rank => {}
             Sort::Camera => order.sort_by_key(|&place| (entry(place).camera == UNKNOWN, entry(place).camera)),
-            Sort::Time => order.sort_by_key(|&place| (entry(place).time.is_none(), entry(place).time)),
+            Sort::Time => order.sort_by_key(|&place| (entry(place).taken.time.is_none(), entry(place).taken.time)),
             Sort::Name => order.sort_by_cached_key(|&place| file_name(&entry(place).path)),
         }
         let groups = if settings.grouped { group(&mut order, candidates, entries) } else { Vec::new() };
@@ -119,8 +119,10 @@ impl ViewState {
 mod tests {
     use super::*;
 
+    use crate::data::taken::Taken;
+
     fn entry(name: &str, identity: i64, camera: i64, time: Option<i64>) -> GalleryEntry {
-        GalleryEntry { path: name.into(), identity, camera, time, size: None }
+        GalleryEntry { path: name.into(), identity, camera, taken: Taken { time, frame: None }, size: None }
     }
 
     fn example() -> (Vec<Candidate>, Vec<GalleryEntry>) {

@@ -1,11 +1,15 @@
 //! The training run that the window shows.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::history::History;
 use crate::engine::command::JobId;
 use crate::engine::event::JobEnd;
+use crate::engine::room::Load;
 use crate::train::event::{SampleImages, StepRecord, TrainEvent, ValidationRecord};
+use crate::train::hints::Hint;
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,6 +28,8 @@ pub enum Phase {
         /// Images in all.
         total: u64,
     },
+    /// Held by the user; the model stays in memory.
+    Paused,
     /// Asked to stop; it writes a checkpoint first.
     Stopping,
     /// Stopped by the user; it can be resumed.
@@ -37,7 +43,7 @@ pub enum Phase {
 impl Phase {
     /// Whether the run is at work.
     pub fn active(self) -> bool {
-        matches!(self, Phase::Starting | Phase::Training | Phase::Validating { .. } | Phase::Stopping)
+        matches!(self, Phase::Starting | Phase::Training | Phase::Validating { .. } | Phase::Paused | Phase::Stopping)
     }
 }
 
@@ -56,12 +62,24 @@ pub struct Run {
     pub step: u64,
     /// Steps in the whole run.
     pub total_steps: u64,
-    /// Figures of the steps, oldest first. Single steps may be missing.
-    pub history: Vec<StepRecord>,
+    /// Steps in an epoch.
+    pub steps_per_epoch: u64,
+    /// Figures of the steps. Single steps may be missing.
+    pub history: History,
     /// Validation figures, oldest first.
     pub validation: Vec<ValidationRecord>,
     /// The newest sample reconstructions, and the step they were made at.
     pub samples: Option<(u64, Arc<Vec<SampleImages>>)>,
+    /// The strips of all samples by their steps.
+    pub strips: Arc<BTreeMap<u64, Vec<PathBuf>>>,
+    /// What seems to go wrong now, the gravest first.
+    pub hints: Vec<Hint>,
+    /// Whether the user has asked it to hold; it does so after the step it is in.
+    pub holding: bool,
+    /// Whether the user has asked it to stop at the end of its epoch.
+    pub last_epoch: bool,
+    /// What it takes of the machine.
+    pub load: Option<Load>,
     /// Lines worth knowing.
     pub notes: Vec<String>,
     /// The newest checkpoint, and whether it was the best.
@@ -115,6 +133,7 @@ impl Run {
         if self.job != Some(job) {
             return;
         }
+        (self.holding, self.last_epoch, self.load) = (false, false, None);
         self.phase = match end {
             JobEnd::Failed(_) => Phase::Failed,
             JobEnd::Cancelled => Phase::Stopped,
@@ -126,17 +145,22 @@ impl Run {
     /// Takes one event of the run in.
     pub(super) fn apply(&mut self, event: TrainEvent) {
         match event {
-            TrainEvent::Started { run, step, total_steps, summary, history, validation, .. } => {
+            TrainEvent::Started { run, step, total_steps, steps_per_epoch, summary, history, validation } => {
                 (self.folder, self.step, self.total_steps, self.summary) = (run, step, total_steps, summary);
-                self.history = history.to_vec();
+                self.steps_per_epoch = steps_per_epoch;
+                self.history = History::of(&history, &validation);
                 self.validation = validation.to_vec();
                 self.at_work();
             }
-            TrainEvent::Step(record) => {
-                self.step = record.step;
-                self.history.push(record);
-                self.at_work();
+            TrainEvent::Step(record) => self.stepped(&record),
+            TrainEvent::Hints(hints) => self.hints = hints,
+            TrainEvent::Paused { step } => {
+                self.step = step;
+                if self.phase != Phase::Stopping {
+                    self.phase = Phase::Paused;
+                }
             }
+            TrainEvent::Continued => self.at_work(),
             TrainEvent::Note(note) => self.notes.push(note),
             TrainEvent::Validating { done, total } => {
                 if self.phase != Phase::Stopping {
@@ -144,6 +168,7 @@ impl Run {
                 }
             }
             TrainEvent::Validation(record) => {
+                self.history.validated(&record);
                 self.validation.push(record);
                 self.at_work();
             }
@@ -159,6 +184,12 @@ impl Run {
                 self.phase = Phase::Stopped;
             }
         }
+    }
+
+    fn stepped(&mut self, record: &StepRecord) {
+        self.step = record.step;
+        self.history.push(record);
+        self.at_work();
     }
 
     fn at_work(&mut self) {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Listing, scan};
 use crate::data::dataset::{Broken, Part, Photo, UNKNOWN};
+use crate::data::taken::{TIMES, Taken, parse_time};
 use crate::{Error, Result};
 
 pub const LOOKED_FOR: &str =
@@ -37,7 +38,8 @@ fn clean(name: &[u8]) -> String {
 }
 
 /// Lists the rows of the table. People and cameras are numbers, or names that are numbered in sorted order; an empty field
-/// or -1 means unknown. Times and frames are left to those who read the table themselves.
+/// or -1 means unknown. Where some rows name a split, those that name none are listed as broken: no part of the test could
+/// count them. An image whose time or frame cannot be read is used without; the first such row is named.
 pub fn list(root: &Path) -> Result<Listing> {
     let usable: Vec<PathBuf> = tables(root)
         .into_iter()
@@ -58,14 +60,20 @@ pub fn list(root: &Path) -> Result<Listing> {
     let rows = rows(table)?;
     let identities = numbers(rows.iter().map(|row| row.fields[1].as_str()));
     let cameras = numbers(rows.iter().map(|row| row.fields[2].as_str()));
+    let has_splits = rows.iter().any(|row| !row.fields[3].is_empty());
     let mut listing = Listing::default();
+    let mut unread = Unread::default();
     let mut seen = BTreeSet::new();
     for row in &rows {
         let mut wrong = |reason: String| {
             listing.broken.push(Broken { path: table.clone(), reason: format!("line {}: {reason}", row.line) });
         };
-        let [path, identity, camera, split, ..] = &row.fields;
+        let [_, identity, camera, split, time, frame] = &row.fields;
         let part = match split.to_lowercase().as_str() {
+            "" if has_splits => {
+                wrong("it names no split, while other rows do (train, query or gallery)".to_string());
+                continue;
+            }
             "" => Part::Any,
             "train" | "training" => Part::Train,
             "query" | "probe" => Part::Query,
@@ -75,36 +83,61 @@ pub fn list(root: &Path) -> Result<Listing> {
                 continue;
             }
         };
-        if path.is_empty() {
+        if row.path.as_os_str().is_empty() {
             wrong("the path is empty".to_string());
             continue;
         }
-        let path = root.join(path.replace('\\', "/"));
+        let path = root.join(&row.path);
         if !seen.insert(path.clone()) {
             wrong(format!("{} is listed twice; the first counts", path.display()));
             continue;
         }
         let (identity, camera) = (identities[identity.as_str()], cameras[camera.as_str()]);
-        listing.photos.push(Photo { path, identity, camera, part });
+        let taken = Taken {
+            time: unread.or_note(row.line, time, parse_time(time)),
+            frame: unread.or_note(row.line, frame, frame.parse().ok()),
+        };
+        listing.photos.push(Photo { path, identity, camera, part, taken });
     }
+    listing.broken.extend(unread.told().map(|reason| Broken { path: table.clone(), reason }));
     Ok(listing)
 }
 
-/// The times that the table of a folder gives, by path; empty where there is no table, or no time in it.
-pub fn times(root: &Path) -> BTreeMap<PathBuf, i64> {
-    let usable: Vec<PathBuf> =
-        tables(root).into_iter().filter(|t| header(t).is_some_and(|n| n.contains(&"time".into()))).collect();
-    let [table] = usable.as_slice() else { return BTreeMap::new() };
-    let rows = rows(table).unwrap_or_default(); // whoever reads the table's images tells what is wrong with it
-    let time = |row: Row| {
-        let [path, _, _, _, time, _] = row.fields;
-        Some((root.join(path.replace('\\', "/")), crate::data::clock::parse(&time)?))
-    };
-    rows.into_iter().filter_map(time).collect()
+/// Times and frames that are neither empty nor understood: the first, and how many.
+#[derive(Default)]
+struct Unread {
+    first: Option<String>,
+    others: usize,
+}
+
+impl Unread {
+    fn or_note(&mut self, line: u64, text: &str, value: Option<i64>) -> Option<i64> {
+        if value.is_none() && !text.is_empty() {
+            match &self.first {
+                None => self.first = Some(format!("line {line}: \"{text}\"")),
+                Some(_) => self.others += 1,
+            }
+        }
+        value
+    }
+
+    fn told(self) -> Option<String> {
+        let others = match self.others {
+            0 => String::new(),
+            n => format!(", and so for {n} others"),
+        };
+        self.first.map(|first| {
+            format!(
+                "{first} is no time or frame ({TIMES}; frames are whole numbers). Its image is used without{others}"
+            )
+        })
+    }
 }
 
 struct Row {
     line: u64,
+    /// As the file system spells it, whatever the encoding.
+    path: PathBuf,
     /// In the order of [`COLUMNS`]; empty where the table lacks one.
     fields: [String; COLUMNS.len()],
 }
@@ -124,13 +157,29 @@ fn rows(table: &Path) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     for record in reader.byte_records() {
         let record = record.map_err(bad)?;
-        let field = |place: Option<usize>| {
-            let bytes = place.and_then(|place| record.get(place)).unwrap_or_default();
-            String::from_utf8_lossy(bytes).trim().to_string()
-        };
-        rows.push(Row { line: record.position().map_or(0, csv::Position::line), fields: places.map(field) });
+        let bytes = |place: Option<usize>| place.and_then(|place| record.get(place)).unwrap_or_default().trim_ascii();
+        let field = |place: Option<usize>| String::from_utf8_lossy(bytes(place)).trim().to_string();
+        rows.push(Row {
+            line: record.position().map_or(0, csv::Position::line),
+            path: path(bytes(places[0])),
+            fields: places.map(field),
+        });
     }
     Ok(rows)
+}
+
+/// A path as a table writes it, with either slash.
+fn path(bytes: &[u8]) -> PathBuf {
+    let bytes: Vec<u8> = bytes.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect();
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStringExt;
+        std::ffi::OsString::from_vec(bytes).into()
+    }
+    #[cfg(not(unix))]
+    {
+        String::from_utf8_lossy(&bytes).into_owned().into()
+    }
 }
 
 /// Numbers as they are where all are numbers of 0 or more; else each name's place in sorted order.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::market1501::{digits, number};
 use super::{Listing, scan};
 use crate::data::dataset::{Broken, Part, Photo};
+use crate::data::taken::Taken;
 use crate::{Error, Result};
 
 pub const LOOKED_FOR: &str = "a CUHK03 layout: labeled or detected, with images named like 1_001_2_07.png (camera pair, person, \
@@ -44,7 +45,9 @@ pub fn list(root: &Path) -> Result<Listing> {
     let mut listing = Listing { broken: found.broken, ..Listing::default() };
     for path in found.images {
         match path.file_name().and_then(|name| parse(&name.to_string_lossy())) {
-            Some((identity, camera)) => listing.photos.push(Photo { path, identity, camera, part: Part::Any }),
+            Some((identity, camera)) => {
+                listing.photos.push(Photo { path, identity, camera, part: Part::Any, taken: Taken::default() })
+            }
             None => listing.broken.push(Broken {
                 path,
                 reason: "the name does not say camera pair, person, view and number (1_001_2_07.png would)".to_string(),

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::market1501::camera_anywhere;
 use super::{Listing, scan};
 use crate::data::dataset::{Broken, Part, Photo};
+use crate::data::taken::Taken;
 use crate::{Error, Result};
 
 pub const LOOKED_FOR: &str = "a folder of images for each person, <person>/<image>";
@@ -39,7 +40,7 @@ pub fn list(root: &Path) -> Result<Listing> {
         listing.broken.extend(found.broken);
         listing.photos.extend(found.images.into_iter().map(|path| {
             let camera = camera_anywhere(&path);
-            Photo { path, identity, camera, part: Part::Any }
+            Photo { identity, camera, part: Part::Any, taken: Taken::in_name(&path), path }
         }));
     }
     Ok(listing)

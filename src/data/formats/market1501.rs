@@ -6,6 +6,7 @@ use std::path::Path;
 use super::{Listing, scan};
 use crate::Result;
 use crate::data::dataset::{Broken, Part, Photo, UNKNOWN};
+use crate::data::taken::Taken;
 
 pub const LOOKED_FOR: &str = "a Market-1501 layout: bounding_box_train, query and bounding_box_test, \
     with images named like 0002_c1s1_000451_03.jpg";
@@ -33,7 +34,10 @@ pub fn list(root: &Path) -> Result<Listing> {
         listing.broken.extend(found.broken);
         for path in found.images {
             match parse(&path) {
-                Some((identity, camera)) => listing.photos.push(Photo { path, identity, camera, part }),
+                Some((identity, camera)) => {
+                    let taken = Taken::in_name(&path);
+                    listing.photos.push(Photo { path, identity, camera, part, taken });
+                }
                 None => listing.broken.push(Broken {
                     path,
                     reason: "the name does not say who it is and which camera took it (0002_c1s1_000451_03.jpg would)"
@@ -57,6 +61,17 @@ fn parse(path: &Path) -> Option<(i64, i64)> {
     let (identity, rest) = name.split_once("_c")?;
     let identity = if identity == "-1" { UNKNOWN } else { number(identity)? };
     Some((identity, camera(rest)?))
+}
+
+/// The number of the video frame, where the field after the camera is one: six digits after a sequence
+/// (`0002_c1s1_000451_03.jpg` is 451), or `f` and digits (`0005_c2_f0046182.jpg` is 46182).
+pub fn frame_in(path: &Path) -> Option<i64> {
+    let name = path.file_name()?.to_string_lossy();
+    let (_, rest) = name.split_once("_c")?;
+    let (camera, rest) = rest.split_once('_')?;
+    let sequence = camera[digits(camera)..].strip_prefix('s').is_some_and(|s| !s.is_empty() && digits(s) == s.len());
+    let counted = rest.strip_prefix('f').or(sequence.then_some(rest))?;
+    number(&counted[..digits(counted)])
 }
 
 /// The camera in a name of any beginning, where it holds `_c<number>`.

@@ -24,9 +24,8 @@ mod seven;
 pub mod summary;
 mod viper;
 
-pub use csv::times;
 pub use cuhk03_mat::{Extracted, extract};
-pub use market1501::identity_and_camera;
+pub use market1501::{frame_in, identity_and_camera};
 pub(super) use prid2011::ONLY_B as PRID_ONLY_B;
 
 /// What a layout lists before the files are opened.
@@ -174,18 +173,28 @@ pub fn attempts(root: &Path) -> Vec<Attempt> {
 /// [`Error::Io`] where the folder cannot be read; [`Error::File`] where the layout is not there or no image is usable:
 /// the message says what was looked for and what was found.
 pub fn read(root: &Path, format: Option<Format>) -> Result<Dataset> {
+    let mut dataset = list(root, format)?;
+    (dataset.photos, dataset.broken) = verify(dataset.photos, |p| &p.path, dataset.broken);
+    if dataset.photos.is_empty() {
+        return Err(nothing_usable(&dataset.root, Layout::of(dataset.format).looked_for, &dataset.broken));
+    }
+    Ok(dataset)
+}
+
+/// [`read`] without opening the files: for millions of them, each of which is opened anyway when its turn comes. The photos
+/// come in the layout's order, and there may be none.
+///
+/// # Errors
+/// As [`read`], less those of the files themselves.
+pub fn list(root: &Path, format: Option<Format>) -> Result<Dataset> {
     // The plainest mistakes first, in the operating system's words: a missing folder, a file, no permission.
     fs::read_dir(root).map_err(|e| Error::io("read", root, e))?;
     let (layout, root) = match format.map(Layout::of) {
         Some(layout) => (layout, layout.unwrap(root).unwrap_or_else(|| root.to_path_buf())),
         None => recognise(root)?,
     };
-    let listing = (layout.list)(&root)?;
-    let (photos, broken) = verify(listing.photos, |p| &p.path, listing.broken);
-    if photos.is_empty() {
-        return Err(nothing_usable(&root, layout.looked_for, &broken));
-    }
-    Ok(Dataset { format: layout.format, root, photos, broken, test_sets: listing.test_sets })
+    let Listing { photos, broken, test_sets } = (layout.list)(&root)?;
+    Ok(Dataset { format: layout.format, root, photos, broken, test_sets })
 }
 
 /// Every usable image in a folder and the folders inside it, sorted by path, and every unusable one with its reason.
@@ -199,6 +208,15 @@ pub fn list_images(folder: &Path) -> Result<(Vec<PathBuf>, Vec<Broken>)> {
         return Err(nothing_usable(folder, "images (JPEG, PNG, BMP, TIFF or WebP)", &broken));
     }
     Ok((images, broken))
+}
+
+/// [`list_images`] without opening the files; there may be none.
+///
+/// # Errors
+/// [`Error::Io`] where the folder cannot be read.
+pub fn find_images(folder: &Path) -> Result<(Vec<PathBuf>, Vec<Broken>)> {
+    let found = scan::walk(folder)?;
+    Ok((found.images, found.broken))
 }
 
 /// Opens every listed file; both results come sorted by path.
@@ -296,5 +314,7 @@ fn clause(reason: &str) -> String {
     }
 }
 
+#[cfg(test)]
+mod hardship;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use super::market1501::{digits, number};
 use super::{Listing, scan};
 use crate::data::dataset::{Broken, Part, Photo};
+use crate::data::taken::Taken;
 use crate::{Error, Result};
 
 pub const LOOKED_FOR: &str = "an MSMT17 layout: list_train.txt, list_query.txt and list_gallery.txt, with the images in train \
@@ -59,7 +60,7 @@ pub fn list(root: &Path) -> Result<Listing> {
             let mut wrong = |reason: String| {
                 listing.broken.push(Broken { path: file.clone(), reason: format!("line {}: {reason}", at + 1) });
             };
-            let Some((path, identity, camera)) = parse(line) else {
+            let Some((path, identity, camera, frame)) = parse(line) else {
                 wrong(format!(
                     "\"{}\" is not an image and its person (0000/0000_000_01_….jpg 0 would be)",
                     line.trim()
@@ -71,14 +72,16 @@ pub fn list(root: &Path) -> Result<Listing> {
                 continue;
             }
             let identity = if train { identity } else { TEST_FROM + identity };
-            listing.photos.push(Photo { path: folder.join(path), identity, camera, part });
+            let taken = Taken { time: None, frame };
+            listing.photos.push(Photo { path: folder.join(path), identity, camera, part, taken });
         }
     }
     Ok(listing)
 }
 
-/// `0000/0000_000_01_0303morning_0008_0.jpg 0`: the image inside its folder, its person, and its camera (the third number).
-fn parse(line: &str) -> Option<(PathBuf, i64, i64)> {
+/// `0000/0000_000_01_0303morning_0008_0.jpg 0`: the image inside its folder, its person, its camera (the third number) and its
+/// frame (after the day and its part, which name no year and no hour).
+fn parse(line: &str) -> Option<(PathBuf, i64, i64, Option<i64>)> {
     let (path, identity) = line.trim().rsplit_once(char::is_whitespace)?;
     let path = PathBuf::from(path.trim());
     if !path.components().all(|part| matches!(part, Component::Normal(_))) {
@@ -87,5 +90,6 @@ fn parse(line: &str) -> Option<(PathBuf, i64, i64)> {
     let name = path.file_name()?.to_string_lossy().into_owned();
     let camera = name.split('_').nth(2)?;
     let camera = number(&camera[..digits(camera)])?;
-    Some((path, number(identity)?, camera))
+    let frame = name.split('_').nth(4).and_then(|field| number(&field[..digits(field)]));
+    Some((path, number(identity)?, camera, frame))
 }

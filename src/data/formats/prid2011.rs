@@ -6,6 +6,7 @@ use super::market1501::{digits, number};
 use super::{Listing, scan};
 use crate::Result;
 use crate::data::dataset::{Broken, Part, Photo};
+use crate::data::taken::Taken;
 
 pub const LOOKED_FOR: &str = "a PRID 2011 layout: single_shot (or multi_shot) with cam_a and cam_b, and images named like \
     person_0001.png";
@@ -43,7 +44,7 @@ pub fn list(root: &Path) -> Result<Listing> {
             match person(path.strip_prefix(&folder).unwrap_or(&path)) {
                 Some(who) => {
                     let identity = if camera == 1 && who > SHARED { ONLY_B + who } else { who };
-                    listing.photos.push(Photo { path, identity, camera, part: Part::Any });
+                    listing.photos.push(Photo { path, identity, camera, part: Part::Any, taken: Taken::default() });
                 }
                 None => listing.broken.push(Broken {
                     path,

@@ -7,6 +7,7 @@ use super::market1501::number;
 use super::{Listing, scan};
 use crate::Result;
 use crate::data::dataset::{Broken, Part, Photo};
+use crate::data::taken::Taken;
 
 pub const CUHK01_LOOKED_FOR: &str =
     "a CUHK01 layout: images named like 0001001.png, four digits of identity and 001 to 004";
@@ -62,7 +63,13 @@ fn list(root: &Path, here: bool, name: &str, looked_for: &str, camera: fn(i64, i
     for path in images {
         match parse(&path) {
             Some((identity, image)) => {
-                listing.photos.push(Photo { path, identity, camera: camera(identity, image), part: Part::Any });
+                listing.photos.push(Photo {
+                    path,
+                    identity,
+                    camera: camera(identity, image),
+                    part: Part::Any,
+                    taken: Taken::default(),
+                });
             }
             None => listing.broken.push(Broken {
                 path,

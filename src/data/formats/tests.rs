@@ -218,6 +218,18 @@ fn names_tell_identity_and_camera() {
     ] {
         assert_eq!(identity_and_camera(Path::new(name)), expected, "{name}");
     }
+    for (name, expected) in [
+        ("0002_c1s1_000451_03.jpg", Some(451)),
+        ("-1_c3s2_000001_00.jpg", Some(1)),
+        ("0005_c12_f0046182.jpg", Some(46182)),
+        ("0009_c4_3.png", None),
+        ("0009_c4s_3.png", None),
+        ("0009_c4s1.png", None),
+        ("0009_c4s1_x.png", None),
+        ("photo.jpg", None),
+    ] {
+        assert_eq!(frame_in(Path::new(name)), expected, "{name}");
+    }
 }
 
 proptest! {
@@ -338,6 +350,7 @@ fn msmt17_is_read_by_its_lists() {
     assert_eq!(set.format, Format::Msmt17);
     let who: Vec<_> = set.photos.iter().map(|p| (p.identity, p.camera, p.part)).collect();
     assert_eq!(who, [(msmt17::TEST_FROM, 12, Part::Query), (0, 1, Part::Train)]);
+    assert_eq!([set.photos[0].taken.frame, set.photos[1].taken.frame], [Some(32), Some(8)]);
     let reasons: Vec<_> = set.broken.iter().map(|b| b.reason.as_str()).collect();
     for words in ["listed twice", "nonsense", "../x_0_1_2.jpg", "could not read"] {
         assert!(reasons.iter().any(|r| r.contains(words)), "{words}: {reasons:?}");
@@ -355,7 +368,7 @@ fn a_table_is_read() {
     let write = |text: &[u8]| fs::write(root.path().join("people.csv"), text).expect("writes");
     write(
         "\u{feff}Path, Identity,Camera,Split,Time,Frame\na/1.png,anna,north,query,10:00,5\n\"b 2.png\",bert,south,gallery,,\n\
-         c.png,,north,gallery\nc.png,bert,north,gallery\ngone.png,bert,north,train\nc2.png,bert,north,sometimes\n"
+         c.png,,north,gallery,noon,x\nc.png,bert,north,gallery\ngone.png,bert,north,train\nc2.png,bert,north,sometimes\nc3.png,bert,north\n"
             .as_bytes(),
     );
     let set = read(root.path(), None).expect("reads");
@@ -363,9 +376,13 @@ fn a_table_is_read() {
     let who: Vec<_> = set.photos.iter().map(|p| (p.identity, p.camera, p.part)).collect();
     assert_eq!(who, [(0, 0, Part::Query), (1, 1, Part::Gallery), (UNKNOWN, 0, Part::Gallery)]);
     let reasons: Vec<_> = set.broken.iter().map(|b| b.reason.as_str()).collect();
-    for words in ["listed twice", "sometimes", "could not read"] {
+    for words in
+        ["listed twice", "sometimes", "could not read", "names no split", "line 4: \"noon\" is no time", "1 others"]
+    {
         assert!(reasons.iter().any(|r| r.contains(words)), "{words}: {reasons:?}");
     }
+    let taken: Vec<_> = set.photos.iter().map(|p| (p.taken.time, p.taken.frame)).collect();
+    assert_eq!(taken, [(Some(36_000_000), Some(5)), (None, None), (None, None)]);
     // Numbers stay what they are; Latin-1 bytes and a row that is too short are no reason to stop.
     write(b"identity,path\n17,c.png\n-1,a/1.png\n3,caf\xe9.png\n4\n");
     let set = read(root.path(), None).expect("reads");

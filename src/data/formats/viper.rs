@@ -6,6 +6,7 @@ use super::market1501::{digits, number};
 use super::{Listing, scan};
 use crate::Result;
 use crate::data::dataset::{Broken, Part, Photo};
+use crate::data::taken::Taken;
 
 pub const LOOKED_FOR: &str = "a VIPeR layout: cam_a and cam_b, with images named like 000_45.bmp";
 
@@ -28,7 +29,9 @@ pub fn list(root: &Path) -> Result<Listing> {
         for path in found.images {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             match number(&name[..digits(&name)]) {
-                Some(identity) => listing.photos.push(Photo { path, identity, camera, part: Part::Any }),
+                Some(identity) => {
+                    listing.photos.push(Photo { path, identity, camera, part: Part::Any, taken: Taken::default() })
+                }
                 None => listing.broken.push(Broken {
                     path,
                     reason: "the name does not begin with the number of the person (000_45.bmp would)".to_string(),

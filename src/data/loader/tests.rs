@@ -21,7 +21,7 @@ fn images(root: &Path) -> Vec<Photo> {
         seeded::rng(i as u64, "test", &[]).fill_bytes(&mut pixels);
         let path = root.join(format!("{i:02}.png"));
         RgbImage::from_raw(20, 40, pixels).expect("fits").save(&path).expect("saves");
-        Photo { path, identity: i as i64 / 3, camera: 0, part: Part::Train }
+        Photo { path, identity: i as i64 / 3, camera: 0, part: Part::Train, taken: Default::default() }
     };
     (0..12).map(make).collect()
 }

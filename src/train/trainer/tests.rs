@@ -11,6 +11,11 @@ struct Witness {
     stop_in_validation: bool,
     step: u64,
     validating: bool,
+    /// Holds the run once this step is done, for so many questions.
+    hold: Option<(u64, u32)>,
+    held: bool,
+    stop_while_held: bool,
+    last_epoch_from: Option<u64>,
 }
 
 impl Observer for Witness {
@@ -25,8 +30,22 @@ impl Observer for Witness {
     }
 
     fn breathe(&mut self) -> Flow {
+        if self.held && self.stop_while_held {
+            return Flow::Stop;
+        }
         let there = self.stop_at.is_some_and(|step| self.step >= step);
         if there && (!self.stop_in_validation || self.validating) { Flow::Stop } else { Flow::Continue }
+    }
+
+    fn pace(&mut self) -> Pace {
+        match &mut self.hold {
+            Some((at, left)) if self.step >= *at && *left > 0 => {
+                (*left, self.held) = (*left - 1, true);
+                Pace::Hold
+            }
+            _ if self.last_epoch_from.is_some_and(|step| self.step >= step) => Pace::LastEpoch,
+            _ => Pace::On,
+        }
     }
 }
 
@@ -323,4 +342,47 @@ fn a_failed_start_leaves_no_folder() {
     let error = bench.run("run", config, &mut Witness::default()).unwrap_err().to_string();
     assert!(error.contains("data.identities"), "{error}");
     assert!(!bench.path("run").exists());
+}
+
+#[test]
+fn a_run_that_is_held_has_a_checkpoint_and_goes_on_to_the_same_bits() {
+    let bench = Bench::new();
+    bench.run("whole", bench.config(9), &mut Witness::default()).unwrap();
+    let mut witness = Witness { hold: Some((4, 3)), ..Witness::default() };
+    bench.run("held", bench.config(9), &mut witness).unwrap();
+    bench.assert_same("whole", "held");
+    let at = |wanted: fn(&TrainEvent) -> bool| witness.events.iter().position(wanted).unwrap();
+    let paused = at(|e| matches!(e, TrainEvent::Paused { step: 4 }));
+    assert!(
+        matches!(&witness.events[paused - 1], TrainEvent::Checkpoint { path, .. } if path.ends_with("step-00000004.safetensors"))
+    );
+    assert_eq!(paused + 1, at(|e| matches!(e, TrainEvent::Continued)));
+
+    // A stop is heard while it is held, and loses nothing.
+    let mut witness = Witness { hold: Some((4, 9)), stop_while_held: true, ..Witness::default() };
+    assert_eq!(bench.run("stopped", bench.config(9), &mut witness).unwrap(), Outcome::Stopped { step: 4 });
+    bench.resume("stopped", &mut Witness::default()).unwrap();
+    bench.assert_same("whole", "stopped");
+}
+
+#[test]
+fn a_run_can_be_stopped_at_the_end_of_its_epoch() {
+    let bench = Bench::new();
+    let mut witness = Witness { last_epoch_from: Some(4), ..Witness::default() };
+    // Three steps make an epoch.
+    assert_eq!(bench.run("run", bench.config(9), &mut witness).unwrap(), Outcome::Stopped { step: 6 });
+    let mut witness = Witness::default();
+    assert!(matches!(bench.resume("run", &mut witness).unwrap(), Outcome::Finished { .. }));
+    assert_eq!(witness.history(), [7, 8, 9]);
+}
+
+#[test]
+fn records_hold_accuracies_and_gradients() {
+    let bench = Bench::new();
+    bench.run("run", bench.config(3), &mut Witness::default()).unwrap();
+    for record in bench.losses("run") {
+        assert_eq!(record.accuracy.iter().map(|a| a.level).collect::<Vec<_>>(), [4, 5]);
+        let norms = record.gradients;
+        assert!([norms.extractor, norms.decoder, norms.classifier, norms.discriminators].iter().all(|n| *n > 0.0));
+    }
 }
