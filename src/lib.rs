@@ -2,7 +2,7 @@
 //!
 //! It implements RAIN ("Learning Resolution-Invariant Deep Representations for Person Re-Identification") on Candle.
 //! Floors, ground first; a floor may use only those below it:
-//! `nn` → `model`, `data` → `train`, `eval`, `gallery`, `projection` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
+//! `nn` → `model`, `data` → `train`, `eval`, `gallery`, `projection` → `figure` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
 
 pub mod app;
 pub mod bench;
@@ -12,6 +12,7 @@ pub mod device;
 pub mod engine;
 pub mod error;
 pub mod eval;
+pub mod figure;
 pub mod flow;
 pub mod fs;
 pub mod gallery;

@@ -349,3 +349,63 @@ fn the_demo_runs_without_a_display() {
     let report: Value = serde_json::from_slice(&report).expect("JSON");
     assert!(report["cmc"]["1"].as_f64().expect("a share") > 0.5, "{}", report["cmc"]);
 }
+
+#[test]
+fn a_map_is_made_of_features_a_gallery_or_people_and_written_in_every_form() {
+    let folder = WORLD.scratch("map");
+    let at = |name: &str| folder.join(name);
+    let short = ["--iterations", "30", "--early-iterations", "20", "--perplexity", "5"];
+    ok(rain(&["embed", "--model"])
+        .arg(WORLD.model())
+        .arg("--images")
+        .arg(WORLD.gallery())
+        .arg("--out")
+        .arg(at("f.safetensors")));
+    let mut project = rain(&["project", "--features"]);
+    project.arg(at("f.safetensors")).arg("--out");
+    for name in ["m.safetensors", "m.csv", "m.svg", "m.png"] {
+        project.arg(at(name));
+    }
+    let made = json(project.args(short));
+    assert!(made["images"].as_u64() > Some(10) && made["made"]["divergence"].as_f64() > Some(0.0), "{made}");
+    let table = fs::read_to_string(at("m.csv")).expect("a table");
+    assert_eq!(table.lines().count() as u64, made["images"].as_u64().unwrap_or(0) + 1);
+    assert!(fs::read_to_string(at("m.svg")).expect("a picture").contains("<circle"));
+    // The same seed gives the same map, and a map can be drawn again without being made again.
+    let mut again = rain(&["project", "--features"]);
+    ok(again.arg(at("f.safetensors")).arg("--out").arg(at("again.safetensors")).args(short));
+    assert_eq!(fs::read(at("again.safetensors")).expect("a map"), fs::read(at("m.safetensors")).expect("a map"));
+    ok(rain(&["project", "--map"])
+        .arg(at("m.safetensors"))
+        .args(["--colour", "camera", "--out"])
+        .arg(at("cameras.svg")));
+    assert!(fs::read_to_string(at("cameras.svg")).expect("a picture").contains("Camera 1"));
+    let mut people = rain(&["project", "--model"]);
+    people.arg(WORLD.model()).arg("--people").arg(WORLD.path("crowd")).args(["--identities", "3", "--rates", "1,8"]);
+    let made = json(people.args(["--colour", "rate"]).args(short).arg("--out").arg(at("people.svg")));
+    // Three people of the six for testing, four images each, at two rates.
+    assert_eq!(made["images"].as_u64(), Some(24), "{made}");
+    assert!(fs::read_to_string(at("people.svg")).expect("a picture").contains("r = 8"));
+    let mut gallery = rain(&["project", "--model"]);
+    gallery.arg(WORLD.model()).arg("--gallery").arg(WORLD.gallery()).arg("--query").arg(WORLD.query());
+    ok(gallery.args(short).arg("--out").arg(at("gallery.csv")));
+    assert!(fs::read_to_string(at("gallery.csv")).expect("a table").contains(",query,"));
+    let mut project = rain(&["project", "--map"]);
+    let message = refused(project.arg(at("m.safetensors")).arg("--out").arg(at("m.pdf")), &at("m.pdf"));
+    assert!(message.contains(".csv, .svg or .png"), "{message}");
+}
+
+#[test]
+fn the_papers_figures_are_drawn_by_one_command() {
+    let folder = WORLD.scratch("figures");
+    let mut figures = rain(&["figures", "--model"]);
+    let made = json(figures.arg(WORLD.model()).arg("--data").arg(WORLD.path("crowd")).arg("--out").arg(&folder));
+    for name in ["figure3a", "figure3b", "figure4"] {
+        assert!(folder.join(format!("{name}.svg")).is_file() && folder.join(format!("{name}.png")).is_file(), "{name}");
+    }
+    assert!(made["figure4"]["queries"].as_u64() > Some(2), "{made}");
+    let ranks = fs::read_to_string(folder.join("figure4.svg")).expect("a picture");
+    assert!(ranks.contains("reconstruction, not evidence"));
+    let map = fs::read_to_string(folder.join("figure3b.svg")).expect("a picture");
+    assert!(map.contains("r = 8, unseen in training"), "the model was trained at other rates");
+}

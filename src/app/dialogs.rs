@@ -194,14 +194,17 @@ pub fn system_picker() -> Picker {
                 .add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"])
                 .pick_file()
                 .map(|p| vec![p]),
-            Target::Gallery
+            Target::MapFeatures | Target::MapOpen => {
+                dialog.add_filter("safetensors", &["safetensors"]).pick_file().map(|p| vec![p])
+            }
+            Target::MapSave => dialog.set_file_name("map.svg").save_file().map(|p| vec![p]),
+            Target::MapPeople
+            | Target::Gallery
             | Target::TrainData
             | Target::TrainRun
             | Target::Resume
             | Target::Runs
-            | Target::Paper(_) => {
-                dialog.pick_folder().map(|p| vec![p])
-            }
+            | Target::Paper(_) => dialog.pick_folder().map(|p| vec![p]),
         }
     })
 }

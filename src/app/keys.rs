@@ -67,6 +67,8 @@ pub enum Command {
     Enlarge,
     /// Show queries, candidates and comparison.
     Investigate,
+    /// Show the map of embeddings.
+    Map,
     /// Show the training room.
     Train,
     /// Light or dark.
@@ -150,6 +152,7 @@ pub const TABLE: &[Row] = &[
     row(Command::RemoveQuery, "Remove the query", "Delete", &[plain(Key::Delete)]),
     row(Command::Undo, "Bring the removed query back", "Ctrl+Z", &[control(Key::Z)]),
     row(Command::Investigate, "Investigate", "Ctrl+1", &[control(Key::Num1)]),
+    row(Command::Map, "Map", "Ctrl+3", &[control(Key::Num3)]),
     row(Command::Train, "Train", "Ctrl+2 or Ctrl+T", &[control(Key::Num2), control(Key::T)]),
     row(Command::Theme, "Light or dark", "Ctrl+L", &[control(Key::L)]),
     row(
@@ -231,6 +234,7 @@ pub fn wish(command: Command, selected: Option<crate::engine::command::QueryId>)
         Command::Undo => Action::UndoRemove.into(),
         Command::Enlarge => Wish::Enlarge,
         Command::Investigate => Wish::Show(Page::Investigate),
+        Command::Map => Wish::Show(Page::Map),
         Command::Train => Wish::Show(Page::Train),
         Command::Theme => Wish::ToggleTheme,
         Command::Keys => Wish::ToggleKeys,

@@ -4,7 +4,7 @@ use egui::{Align, CentralPanel, Context, Frame, Id, Layout, Margin, Panel, Scrol
 use egui_material_icons::icons::{
     ICON_CLOSE, ICON_CLOSE_FULLSCREEN, ICON_DARK_MODE, ICON_FOLDER_OPEN, ICON_HELP, ICON_HISTORY, ICON_IMAGE_SEARCH,
     ICON_KEYBOARD, ICON_LIGHT_MODE, ICON_MEMORY, ICON_MODEL_TRAINING, ICON_OPEN_IN_FULL, ICON_PERSON_SEARCH,
-    ICON_PHOTO_LIBRARY, ICON_SHOW_CHART, ICON_UNDO,
+    ICON_PHOTO_LIBRARY, ICON_SCATTER_PLOT, ICON_SHOW_CHART, ICON_UNDO,
 };
 
 use super::keys;
@@ -13,7 +13,7 @@ use super::state::{Action, file_name};
 use super::target::Target;
 use super::theme::{GAP, SMALL, icon, medium, palette, semibold, small};
 use super::widgets::{header, icon_button, pane, plain_button, sheet, text_button};
-use super::{compare, jobs, matches, notices, queries, training};
+use super::{compare, jobs, map, matches, notices, queries, training};
 
 /// The bar at the top, and the notices below it.
 pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -66,6 +66,7 @@ fn pages(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
     for (page, sign, text, command) in [
         (Page::Investigate, ICON_IMAGE_SEARCH, "Investigate", keys::Command::Investigate),
+        (Page::Map, ICON_SCATTER_PLOT, "Map", keys::Command::Map),
         (Page::Train, ICON_MODEL_TRAINING, "Train", keys::Command::Train),
     ] {
         let on = cx.view.page == page;
@@ -130,6 +131,7 @@ fn status(ui: &mut Ui, cx: &mut Cx<'_>) {
 pub fn page(ui: &mut Ui, cx: &mut Cx<'_>) {
     match cx.view.page {
         Page::Investigate => investigate(ui, cx),
+        Page::Map => map::ui(ui, cx),
         Page::Train => {
             let frame = Frame::new().inner_margin(Margin::same(GAP as i8));
             CentralPanel::default().frame(frame).show(ui, |ui| filled(ui, |ui| training::ui(ui, cx)));
@@ -174,7 +176,7 @@ fn investigate(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 /// A pane that fills its panel.
-fn filled(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
+pub fn filled(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     pane(ui).show(ui, |ui| {
         let size = ui.available_size();
         ui.set_min_size(size);

@@ -9,6 +9,7 @@ mod investigate;
 mod jobs;
 mod keys;
 mod layout;
+mod map;
 mod matches;
 mod notices;
 mod overview;
@@ -31,6 +32,7 @@ use eframe::{NativeOptions, Renderer};
 use egui::{Theme, ViewportBuilder};
 
 pub use dialogs::Picker;
+pub use map::VerdictOf;
 pub use shell::App;
 pub use target::Target;
 

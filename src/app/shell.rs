@@ -9,6 +9,7 @@ use super::dialogs::{Answer, PathSheet, Picker};
 use super::investigate::{self, Intent};
 use super::keys;
 use super::layout::{drop_hint, keys_sheet, page, status_bar, top_bar};
+use super::map::{self, MapView, VerdictOf};
 use super::state::{Action, PaperForm, Settings, TrainForm, ViewState};
 use super::target::Target;
 use super::theme::palette;
@@ -56,6 +57,8 @@ pub enum Page {
     /// Queries, candidates, comparison.
     #[default]
     Investigate,
+    /// The map of embeddings.
+    Map,
     /// Starting and following a training run.
     Train,
 }
@@ -87,6 +90,8 @@ pub struct View {
     pub queries_scroll: f32,
     /// The list or grid item that has the keyboard: the arrows are the lists' then.
     pub arrows_at: Option<Id>,
+    /// The map of embeddings.
+    pub map: MapView,
     /// The page that is seen.
     pub page: Page,
     /// The tab of the lower pane.
@@ -166,11 +171,17 @@ impl App {
         self
     }
 
+    /// Colours the map by what `of` answers about a file; `version` changes whenever an answer does.
+    pub fn set_verdicts(&mut self, version: u64, of: VerdictOf) {
+        self.view.map.set_verdicts(version, of);
+    }
+
     fn take_events(&mut self, ctx: &Context) {
         let mut commands = Vec::new();
         for _ in 0..EVENTS {
             match self.events.try_recv() {
                 Ok(Event::Thumbnail { path, max_side, image }) => self.thumbs.arrived(path, max_side, image),
+                Ok(Event::FarThumbnail { path, rate, image }) => self.view.map.arrived(ctx, path, rate, image),
                 Ok(event) => self.state.apply(event, &mut commands),
                 Err(_) => break,
             }
@@ -214,6 +225,12 @@ impl App {
             Target::Frame => {
                 let wish = crop::open(first, &mut self.view.crop);
                 self.fulfil(wish, ctx);
+            }
+            Target::MapFeatures | Target::MapPeople | Target::MapOpen | Target::MapSave => {
+                let dark = ctx.theme() == Theme::Dark;
+                if let Some(wish) = map::answered(target, first, &self.state, &mut self.view.map, dark) {
+                    self.fulfil(wish, ctx);
+                }
             }
             Target::TrainData => self.view.form.data = typed,
             Target::TrainWeights => self.view.form.weights = typed,
@@ -382,6 +399,7 @@ impl eframe::App for App {
         self.thumbs.begin_frame(&ctx);
         self.draw(ui);
         self.thumbs.requests().into_iter().for_each(&self.send);
+        self.view.map.requests().into_iter().for_each(&self.send);
     }
 
     fn save(&mut self, storage: &mut dyn eframe::Storage) {

@@ -2,11 +2,12 @@
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
 mod form;
+pub mod history;
 mod listing;
+mod map;
+mod paper;
 mod queries;
 mod refining;
-mod paper;
-pub mod history;
 mod room;
 mod run;
 mod settings;
@@ -16,7 +17,7 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use crate::engine::command::{Command, JobId, Measure, QueryId, Still};
+use crate::engine::command::{Command, JobId, MapCommand, Measure, QueryId, Still};
 use crate::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult, Source,
 };
@@ -28,6 +29,7 @@ use crate::train::config::RunConfig;
 
 pub use form::{Field, TrainForm};
 pub use listing::{Group, Listing};
+pub use map::{Making, MapState};
 pub use paper::{Paper, PaperForm, PaperPath};
 pub use refining::{Chip, Refinement};
 pub use room::{Discarded, Overlay, Room};
@@ -104,6 +106,8 @@ pub enum Action {
     },
     /// Something of the training room.
     Room(RoomCommand),
+    /// Make, open or save a map.
+    Map(MapCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.
@@ -288,6 +292,8 @@ pub struct ViewState {
     pub paper: Paper,
     /// What the training room knows beside it.
     pub room: Room,
+    /// The map of embeddings, if any.
+    pub map: MapState,
     /// Cards at the top, newest first.
     pub notices: Vec<Notice>,
     /// The last thing that was done and can be undone: "Removed 0002.png".
@@ -376,13 +382,17 @@ impl ViewState {
                 self.explanation = Some(Explanation { query, entry, regions: Some(regions) });
             }
             // Pictures for the screen go to the texture cache, not here.
-            Event::Thumbnail { .. } => {}
+            Event::Thumbnail { .. } | Event::FarThumbnail { .. } => {}
+            Event::Map(event) => self.map_event(event),
             Event::JobStarted { job, kind, title } => {
                 if kind == JobKind::Train {
                     self.run.started(job);
                 }
                 if kind == JobKind::Paper {
                     self.paper.started(job);
+                }
+                if kind == JobKind::Map {
+                    self.map.started(job);
                 }
                 let new = Job { id: job, kind, title, progress: None, end: None, stopping: false };
                 self.jobs.insert(0, new);
@@ -405,6 +415,7 @@ impl ViewState {
             Event::Room(event) => self.room_told(event, send),
             Event::Failed { what, message } => {
                 self.run.refused();
+                self.map.refused();
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
                 // ask by ourselves, or one fault would become a storm of cards.
                 self.searching.clear();
@@ -470,6 +481,10 @@ impl ViewState {
             }
             Action::Paper(order) => send.push(Command::Paper { order }),
             Action::Room(request) => self.room_asks(request, send),
+            Action::Map(command) => {
+                self.map.asked(&command);
+                send.push(Command::Map(command));
+            }
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
                     j.stopping = true;
@@ -519,6 +534,7 @@ impl ViewState {
         job.end = Some(end.clone());
         let title = job.title.clone();
         self.run.ended(id, &end);
+        self.map.ended(id);
         if let JobEnd::Failed(message) = end {
             self.notify(Gravity::Error, title, message, Vec::new());
         }

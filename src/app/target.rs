@@ -19,6 +19,14 @@ pub enum Target {
     TrainWeights,
     /// The form's run folder.
     TrainRun,
+    /// A features file to lay out.
+    MapFeatures,
+    /// A data set whose people are to be laid out.
+    MapPeople,
+    /// A saved map.
+    MapOpen,
+    /// The file that a map is to be saved as.
+    MapSave,
     /// A run to go on with.
     Resume,
     /// A path of the form of the paper's experiments.
@@ -42,6 +50,10 @@ impl Target {
             Target::TrainData => "Choose the training data",
             Target::TrainWeights => "Choose initial weights",
             Target::TrainRun => "Choose a run folder",
+            Target::MapFeatures => "Choose a features file",
+            Target::MapPeople => "Choose a data set",
+            Target::MapOpen => "Open a map",
+            Target::MapSave => "Save the map",
             Target::Resume => "Resume a run",
             Target::Paper(path) => path.title(),
             Target::Runs => "Choose the folder of runs",
@@ -62,6 +74,12 @@ impl Target {
             }
             Target::TrainWeights => "ResNet weights with torchvision names (.safetensors or .pth)",
             Target::TrainRun => "A folder that does not exist yet; it will hold checkpoints and history",
+            Target::MapFeatures => "A features file (.safetensors), as rain embed writes it",
+            Target::MapPeople => "A data set that says who is on each image; a few of its people are laid out",
+            Target::MapOpen => "A map that was saved as .safetensors",
+            Target::MapSave => {
+                "The ending decides: .safetensors can be opened again; .csv is a table; .svg and .png are pictures"
+            }
             Target::Resume => "The folder of a run that was stopped",
             Target::Paper(path) => path.hint(),
             Target::Runs => "A folder whose sub-folders are runs",
@@ -79,6 +97,10 @@ impl Target {
             Target::Frame => "/home/me/frames/camera3.png",
             Target::TrainData => "/home/me/Market-1501",
             Target::TrainWeights => "/home/me/resnet50.pth",
+            Target::MapFeatures => "/home/me/features.safetensors",
+            Target::MapPeople => "/home/me/Market-1501",
+            Target::MapOpen => "/home/me/map.safetensors",
+            Target::MapSave => "/home/me/map.svg",
             Target::TrainRun | Target::Resume => "/home/me/runs/first",
             Target::Paper(path) => path.example(),
             Target::Runs => "/home/me/runs",
@@ -90,12 +112,15 @@ impl Target {
     /// The button.
     pub fn verb(self) -> &'static str {
         match self {
-            Target::Model | Target::Gallery | Target::Queries | Target::Frame => "Open",
+            Target::Model | Target::Gallery | Target::Queries | Target::Frame | Target::MapOpen => "Open",
+            Target::MapSave => "Save",
             Target::TrainData
             | Target::TrainWeights
             | Target::TrainRun
             | Target::Runs
             | Target::PageModel
+            | Target::MapFeatures
+            | Target::MapPeople
             | Target::Paper(_) => "Choose",
             Target::RunArchive => "Import",
             Target::Resume => "Resume",
@@ -104,6 +129,6 @@ impl Target {
 
     /// Whether the path may name something that is yet to be made.
     pub fn is_new_folder(self) -> bool {
-        matches!(self, Target::TrainRun | Target::Paper(PaperPath::Out))
+        matches!(self, Target::TrainRun | Target::MapSave | Target::Paper(PaperPath::Out))
     }
 }

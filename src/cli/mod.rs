@@ -16,9 +16,11 @@ mod eval;
 mod export;
 mod info;
 mod index;
+mod figures;
 mod mlr;
 mod paper;
 pub mod pedestrians;
+mod project;
 mod rank;
 mod reconstruct;
 mod report;
@@ -59,6 +61,8 @@ enum Command {
     Runs(runs::RunsArgs),
     Info(info::InfoArgs),
     Export(export::ExportArgs),
+    Project(project::ProjectArgs),
+    Figures(figures::FiguresArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -87,6 +91,8 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Runs(args)) => runs::run(&args),
         Some(Command::Info(args)) => info::run(&args),
         Some(Command::Export(args)) => export::run(&args),
+        Some(Command::Project(args)) => project::run(&args, device),
+        Some(Command::Figures(args)) => figures::run(&args, device),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::event::Source;
+pub use super::map::MapCommand;
 use super::refine::Refine;
 use super::room::RoomCommand;
 use crate::eval::paper::Order;
@@ -126,6 +127,15 @@ pub enum Command {
     },
     /// Something of the training room.
     Room(RoomCommand),
+    /// Make, open or save a map of embeddings.
+    Map(MapCommand),
+    /// Decode an image for the screen as it looks `rate` times as far away, at the size that is left of it.
+    FarThumbnail {
+        /// The image file.
+        path: PathBuf,
+        /// How many times as far away, in thousandths.
+        rate: u32,
+    },
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

@@ -25,6 +25,9 @@ use crate::gallery::search::Index;
 use crate::model::rain::Rain;
 use crate::train::event::Flow;
 
+#[path = "subject.rs"]
+mod subject;
+
 /// Hears of units done and units in all; answers whether to go on.
 pub(crate) type Step<'a> = &'a mut dyn FnMut(u64, u64) -> Flow;
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
+use super::map::MapEvent;
 use super::paper::PaperEvent;
 use super::refine::Refine;
 use super::room::RoomEvent;
@@ -169,6 +170,8 @@ pub enum JobKind {
     Paper,
     /// Something of the training room: an estimate, an export, an archive.
     Room,
+    /// Making a map of embeddings.
+    Map,
 }
 
 /// How far a job is.
@@ -286,6 +289,17 @@ pub enum Event {
     },
     /// Something of the training room.
     Room(RoomEvent),
+    /// Something happened to a map of embeddings.
+    Map(MapEvent),
+    /// A decoded image as it looks from far away, or why there is none.
+    FarThumbnail {
+        /// The image file.
+        path: PathBuf,
+        /// How many times as far away, in thousandths.
+        rate: u32,
+        /// The image, or the reason.
+        image: Result<Arc<RgbImage>, String>,
+    },
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
         /// What was asked, in words: "Open model".

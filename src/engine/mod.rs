@@ -6,6 +6,7 @@ pub(crate) mod desk;
 pub mod event;
 mod intake;
 mod job;
+pub mod map;
 mod outbox;
 mod panic;
 pub mod paper;

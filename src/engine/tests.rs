@@ -297,6 +297,9 @@ fn dropping_never_hangs_even_when_nobody_reads() {
     assert!(ended.recv_timeout(DEADLINE).is_ok(), "the drop came back");
 }
 
+#[path = "map_tests.rs"]
+mod map_tests;
+
 #[test]
 fn a_search_narrowed_by_cameras_returns_only_them() {
     use crate::gallery::filter::Filter;

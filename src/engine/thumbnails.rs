@@ -11,22 +11,12 @@ use super::event::Event;
 use super::outbox::Outbox;
 use super::panic::{Failure, guarded};
 use crate::data::image_io;
+use crate::data::resolution::reduced;
 use crate::error::{Error, Result};
 
 const THREADS: usize = 2;
 /// Requests that may wait; beyond it the oldest, long scrolled away, are answered with a refusal.
 const CAPACITY: usize = 4096;
-/// Longest side of a full frame on the screen: larger textures are not to be had everywhere.
-const FRAME_SIDE: u32 = 4096;
-
-/// What is wanted of an image.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Want {
-    /// Its longest side at most so many pixels.
-    Thumbnail(u32),
-    /// As much of it as a screen can show, and its true size.
-    Frame,
-}
 
 /// The decode threads. The latest request is served first: it is what the user is looking at.
 pub(super) struct Thumbnails {
@@ -40,9 +30,23 @@ struct Shared {
     outbox: Outbox,
 }
 
+/// Longest side of a full frame on the screen: larger textures are not to be had everywhere.
+const FRAME_SIDE: u32 = 4096;
+
+/// An image that is asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Request {
+    /// Its longest side at most so many pixels.
+    Side(PathBuf, u32),
+    /// As it looks so many thousandths times as far away.
+    Far(PathBuf, u32),
+    /// As much of a full frame as a screen can show, and its true size.
+    Frame(PathBuf),
+}
+
 #[derive(Default)]
 struct Queue {
-    requests: VecDeque<(PathBuf, Want)>,
+    requests: VecDeque<Request>,
     closed: bool,
 }
 
@@ -62,27 +66,29 @@ impl Thumbnails {
 
     /// Asks for an image; never waits. A request that is waiting already moves to the front.
     pub fn ask(&self, path: PathBuf, max_side: u32) {
-        self.push((path, Want::Thumbnail(max_side)));
+        self.queue_up(Request::Side(path, max_side));
+    }
+
+    /// The same of an image as it looks `rate` thousandths times as far away.
+    pub fn ask_far(&self, path: PathBuf, rate: u32) {
+        self.queue_up(Request::Far(path, rate));
     }
 
     /// Asks for a full frame; never waits.
     pub fn ask_frame(&self, path: PathBuf) {
-        self.push((path, Want::Frame));
+        self.queue_up(Request::Frame(path));
     }
 
-    fn push(&self, request: (PathBuf, Want)) {
+    fn queue_up(&self, request: Request) {
         let mut queue = self.shared.queue();
         queue.requests.retain(|waiting| *waiting != request);
         queue.requests.push_back(request);
         let refused = if queue.requests.len() > CAPACITY { queue.requests.pop_front() } else { None };
         drop(queue);
         self.shared.bell.notify_one();
-        if let Some((path, want)) = refused {
-            let reason = "Too many images were asked for at once. Scroll back to load this one.".to_owned();
-            self.shared.outbox.offer(match want {
-                Want::Thumbnail(max_side) => Event::Thumbnail { path, max_side, image: Err(reason) },
-                Want::Frame => Event::Frame { path, image: Err(reason) },
-            });
+        if let Some(request) = refused {
+            let reason = "Too many images were asked for at once. Scroll back to load this one.";
+            self.shared.outbox.offer(answer(request, Err(reason.into())));
         }
     }
 }
@@ -106,25 +112,21 @@ impl Shared {
     }
 
     fn serve(&self) {
-        let told = |failure| match failure {
-            Failure::Told(text) => text,
-            Failure::Cancelled => Error::Cancelled.to_string(),
-        };
-        while let Some((path, want)) = self.next() {
-            self.outbox.result(match want {
-                Want::Thumbnail(max_side) => {
-                    let image = guarded(|| decode(&path, max_side)).map(Arc::new).map_err(told);
-                    Event::Thumbnail { path, max_side, image }
-                }
-                Want::Frame => {
-                    let image = guarded(|| frame(&path)).map_err(told);
-                    Event::Frame { path, image }
-                }
+        while let Some(request) = self.next() {
+            let decoded = guarded(|| match &request {
+                Request::Side(path, max_side) => decode(path, *max_side),
+                Request::Far(path, rate) => decode_far(path, *rate),
+                Request::Frame(path) => decode(path, FRAME_SIDE),
             });
+            let decoded = decoded.map_err(|failure| match failure {
+                Failure::Told(text) => text,
+                Failure::Cancelled => Error::Cancelled.to_string(),
+            });
+            self.outbox.result(answer(request, decoded));
         }
     }
 
-    fn next(&self) -> Option<(PathBuf, Want)> {
+    fn next(&self) -> Option<Request> {
         let mut queue = self.queue();
         loop {
             if queue.closed {
@@ -138,26 +140,38 @@ impl Shared {
     }
 }
 
-/// The image, its longest side at most `max_side` pixels; a small image keeps its true size.
-fn decode(path: &Path, max_side: u32) -> Result<RgbImage> {
-    Ok(shrunk(image_io::load(path)?, max_side))
+/// The true size of an image, and its pixels as far as they were asked for.
+type Decoded = ([u32; 2], RgbImage);
+
+fn answer(request: Request, decoded: Result<Decoded, String>) -> Event {
+    let decoded = decoded.map(|(size, image)| (size, Arc::new(image)));
+    let image = decoded.clone().map(|(_, image)| image);
+    match request {
+        Request::Frame(path) => Event::Frame { path, image: decoded },
+        Request::Side(path, max_side) => Event::Thumbnail { path, max_side, image },
+        Request::Far(path, rate) => Event::FarThumbnail { path, rate, image },
+    }
 }
 
-/// A full frame: its true size, and its pixels as far as a screen shows them.
-fn frame(path: &Path) -> Result<([u32; 2], Arc<RgbImage>)> {
+/// The image at the size that is left of it `rate` thousandths times as far away: what [`degrade`] enlarges again.
+///
+/// [`degrade`]: crate::data::resolution::degrade
+fn decode_far(path: &Path, rate: u32) -> Result<Decoded> {
     let image = image_io::load(path)?;
-    let (width, height) = image.dimensions();
-    Ok(([width, height], Arc::new(shrunk(image, FRAME_SIDE))))
+    let side = |side: u32| reduced(side as usize, f64::from(rate.max(1000)) / 1000.0);
+    Ok((image.dimensions().into(), image_io::resize(&image, side(image.height()), side(image.width()))))
 }
 
-fn shrunk(image: RgbImage, max_side: u32) -> RgbImage {
+/// The image, its longest side at most `max_side` pixels; a small image keeps its true size.
+fn decode(path: &Path, max_side: u32) -> Result<Decoded> {
+    let image = image_io::load(path)?;
     let longest = image.width().max(image.height());
     if longest <= max_side.max(1) {
-        return image;
+        return Ok((image.dimensions().into(), image));
     }
     let scale =
         |side: u32| ((f64::from(side) * f64::from(max_side.max(1)) / f64::from(longest)).round() as usize).max(1);
-    image_io::resize(&image, scale(image.height()), scale(image.width()))
+    Ok((image.dimensions().into(), image_io::resize(&image, scale(image.height()), scale(image.width()))))
 }
 
 #[cfg(test)]
@@ -169,9 +183,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         RgbImage::new(40, 100).save(&path).unwrap();
-        assert_eq!(decode(&path, 50).unwrap().dimensions(), (20, 50));
-        assert_eq!(decode(&path, 500).unwrap().dimensions(), (40, 100));
-        assert_eq!(decode(&path, 0).unwrap().dimensions(), (1, 1));
+        assert_eq!(decode(&path, 50).unwrap().1.dimensions(), (20, 50));
+        assert_eq!(decode(&path, 500).unwrap().1.dimensions(), (40, 100));
+        assert_eq!(decode(&path, 0).unwrap().1.dimensions(), (1, 1));
         assert!(decode(&folder.path().join("none.png"), 50).is_err());
+        assert_eq!(decode_far(&path, 4000).unwrap().1.dimensions(), (10, 25));
+        assert_eq!(decode_far(&path, 1).unwrap().1.dimensions(), (40, 100));
     }
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use candle_core::Device;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
-use super::command::{Command, JobId};
+use super::command::{Command, JobId, MapCommand};
 use super::desk::{Desk, Model};
 use super::event::{Event, JobEnd, JobKind};
 use super::job::{Jobs, Ticket};
@@ -24,6 +24,9 @@ use crate::gallery::{embed::BATCH, photos};
 use crate::train::config::RunConfig;
 use crate::train::event::Flow;
 use crate::train::trainer::Outcome;
+
+#[path = "mapping.rs"]
+mod mapping;
 
 /// Commands that may wait.
 const CAPACITY: usize = 1024;
@@ -96,6 +99,11 @@ impl Engine {
                     thumbnails.ask_frame(path);
                 }
             }
+            Command::FarThumbnail { path, rate } => {
+                if let Some(thumbnails) = &self.thumbnails {
+                    thumbnails.ask_far(path, rate);
+                }
+            }
             Command::Shutdown => self.shut_down(),
             Command::Room(RoomCommand::Hold(hold)) => self.wishes.hold(hold),
             Command::Room(RoomCommand::LastEpoch(last)) => self.wishes.last_epoch(last),
@@ -150,11 +158,23 @@ pub(super) struct Worker {
     last_job: u64,
     pub training: bool,
     wishes: Wishes,
+    mapping: mapping::Mapping,
 }
 
 impl Worker {
     fn new(device: Device, inbox: Receiver<Command>, outbox: Outbox, jobs: Jobs, wishes: Wishes, train: Train) -> Self {
-        Self { device, inbox, outbox, jobs, train, desk: Desk::default(), last_job: 0, training: false, wishes }
+        Self {
+            device,
+            inbox,
+            outbox,
+            jobs,
+            train,
+            desk: Desk::default(),
+            last_job: 0,
+            training: false,
+            wishes,
+            mapping: mapping::Mapping::default(),
+        }
     }
 
     fn run(mut self) {
@@ -216,9 +236,11 @@ impl Worker {
             Command::Train { config, run, resume } => self.train(*config, &run, resume),
             Command::Paper { order } => self.paper(&order),
             Command::Room(RoomCommand::Estimate(config)) => self.estimate(&config),
+            Command::Map(command) => self.map(command),
             // These never come this far: `Engine::send` sees to them.
             Command::Thumbnail { .. }
             | Command::Frame { .. }
+            | Command::FarThumbnail { .. }
             | Command::Room(_)
             | Command::Cancel { .. }
             | Command::Shutdown => Ok(()),
@@ -350,6 +372,10 @@ fn what(command: &Command) -> &'static str {
         Command::Train { .. } => "Train",
         Command::Paper { .. } => "Run an experiment of the paper",
         Command::Room(request) => request.what(),
+        Command::FarThumbnail { .. } => "Show image",
+        Command::Map(MapCommand::Project { .. }) => "Make map",
+        Command::Map(MapCommand::Open { .. }) => "Open map",
+        Command::Map(MapCommand::Save { .. }) => "Save map",
         Command::Cancel { .. } => "Stop",
         Command::Shutdown => "Close",
     }

@@ -94,7 +94,7 @@ impl Comparer {
         Self { measure, gallery }
     }
 
-    /// The gallery as it is compared.
+    /// The gallery's rows, as they are compared.
     pub fn gallery(&self) -> &Matrix {
         &self.gallery
     }

@@ -34,6 +34,11 @@ impl Index {
         }
     }
 
+    /// The raw embeddings, `[n, d]`.
+    pub fn matrix(&self) -> &Matrix {
+        self.euclidean.gallery()
+    }
+
     /// Gallery images.
     pub fn len(&self) -> usize {
         self.rows

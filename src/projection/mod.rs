@@ -8,9 +8,13 @@ mod affinity;
 mod descent;
 mod eigen;
 mod grid;
+pub mod groups;
+pub mod lookup;
+pub mod map;
 mod neighbours;
 mod pace;
 mod pca;
+pub mod people;
 mod product;
 pub mod quality;
 mod repulsion;
@@ -50,6 +54,22 @@ pub struct Layout {
     pub notes: Vec<String>,
 }
 
+/// What a layout was made from, for figures and for lists of neighbours.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Basis {
+    /// The features that neighbours were searched in, `[n, components]`: principal components, or the centred features.
+    pub rows: Vec<f32>,
+    /// Length of a row.
+    pub components: usize,
+    /// Neighbours kept of each point: [`NEAR`], or fewer where there are fewer points.
+    pub kept: usize,
+    /// The nearest neighbours of each point among [`Self::rows`], nearest first, `[n, kept]`.
+    pub near: Vec<u32>,
+}
+
+/// Neighbours of each point that a [`Basis`] keeps.
+pub const NEAR: usize = 12;
+
 /// Lays out `features`, `[n, dims]` row-major, in two dimensions by Euclidean distance.
 ///
 /// `on` hears of the progress, at least every tenth of a second or so; where it answers [`Flow::Stop`], the projection ends.
@@ -63,6 +83,19 @@ pub fn project(
     settings: &Settings,
     on: &mut dyn FnMut(&Progress) -> Flow,
 ) -> Result<Layout> {
+    project_from(features, dims, settings, on).map(|(layout, _)| layout)
+}
+
+/// [`project`], with what the layout was made from.
+///
+/// # Errors
+/// As [`project`].
+pub fn project_from(
+    features: &[f32],
+    dims: usize,
+    settings: &Settings,
+    on: &mut dyn FnMut(&Progress) -> Flow,
+) -> Result<(Layout, Basis)> {
     settings.check()?;
     check(features, dims)?;
     let n = features.len() / dims;
@@ -85,7 +118,8 @@ pub fn project(
     let start = start(&pca, features, settings.seed, &mut pace)?;
     if n == 1 {
         notes.push("There is one point only".into());
-        return Ok(Layout { points: start, divergence: 0.0, iterations: 0, perplexity: 1.0, components, notes });
+        let layout = Layout { points: start, divergence: 0.0, iterations: 0, perplexity: 1.0, components, notes };
+        return Ok((layout, Basis { rows: points, components, ..Basis::default() }));
     }
 
     pace.enter(Stage::Neighbours)?;
@@ -97,7 +131,9 @@ pub fn project(
         ));
     }
     let near = neighbours::find(&points, components, k, settings.seed, &mut pace)?;
-    drop(points);
+    let kept = NEAR.min(k);
+    let nearest = near.index.chunks_exact(k).flat_map(|row| row[..kept].iter().copied()).collect();
+    let basis = Basis { rows: points, components, kept, near: nearest };
     let affinities = Affinities::new(near, perplexity, &mut pace)?;
 
     let mut descent = Descent::new(&affinities, start);
@@ -121,7 +157,8 @@ pub fn project(
         pace.iterated(settings.total(), Some(divergence), Some(descent.points()))?;
     }
     let points = descent.into_points();
-    Ok(Layout { points, divergence, iterations: settings.total(), perplexity, components, notes })
+    let layout = Layout { points, divergence, iterations: settings.total(), perplexity, components, notes };
+    Ok((layout, basis))
 }
 
 /// Refuses what cannot be laid out.

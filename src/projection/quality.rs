@@ -100,16 +100,55 @@ pub fn purity(values: &[f32], dims: usize, labels: &[i64], k: usize, seed: u64) 
         return Ok(None);
     }
     neighbours_fit(k, rows.len())?;
+    let same = |_| k;
+    Ok(Some(shared(values, dims, labels, &rows, &same, seed)))
+}
+
+/// As [`purity`], but of each row at most as many neighbours count as there are other rows of its label: so 1 can be reached by
+/// small groups too. Rows whose label nobody else bears are left out; `None` where all are.
+///
+/// # Errors
+/// As [`purity`].
+pub fn purity_to_size(values: &[f32], dims: usize, labels: &[i64], k: usize, seed: u64) -> Result<Option<f64>> {
+    let sizes = sizes(labels);
+    let mut rows = labelled(values, dims, labels)?;
+    if rows.len() < 2 {
+        return Ok(None);
+    }
+    neighbours_fit(k, rows.len())?;
+    rows.retain(|&i| sizes[&labels[i]] > 1);
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(shared(values, dims, labels, &rows, &|i| k.min(sizes[&labels[i]] - 1), seed)))
+}
+
+/// How many rows bear each label.
+pub fn sizes(labels: &[i64]) -> BTreeMap<i64, usize> {
+    let mut sizes = BTreeMap::new();
+    labels.iter().filter(|&&l| l > UNKNOWN).for_each(|&l| *sizes.entry(l).or_default() += 1);
+    sizes
+}
+
+/// The mean share of the neighbours of `rows` among them that bear their label; `k` says how many count.
+fn shared(
+    values: &[f32],
+    dims: usize,
+    labels: &[i64],
+    rows: &[usize],
+    k: &(dyn Fn(usize) -> usize + Sync),
+    seed: u64,
+) -> f64 {
     let compact: Vec<f32> = rows.iter().flat_map(|&i| values[i * dims..(i + 1) * dims].iter().copied()).collect();
     let chosen = sample(rows.len(), seed, "purity");
-    let same: usize = chosen
-        .par_iter()
-        .map(|&i| {
-            let near = nearest(&compact, dims, i, k);
-            near.iter().filter(|&&j| labels[rows[j]] == labels[rows[i]]).count()
-        })
-        .sum();
-    Ok(Some(same as f64 / (chosen.len() * k) as f64))
+    let share = |&i: &usize| {
+        let k = k(rows[i]).min(rows.len() - 1);
+        let near = nearest(&compact, dims, i, k);
+        near.iter().filter(|&&j| labels[rows[j]] == labels[rows[i]]).count() as f64 / k as f64
+    };
+    // Collected first: a sum in parallel would depend on the threads.
+    let shares: Vec<f64> = chosen.par_iter().map(share).collect();
+    shares.iter().sum::<f64>() / shares.len() as f64
 }
 
 /// The `k` rows nearest to row `i`, itself not among them; ties by index.
