@@ -37,6 +37,8 @@ pub enum Command {
     Investigate,
     /// Show the training room.
     Train,
+    /// Show the gallery's files, and servers.
+    Gallery,
     /// Light or dark.
     Theme,
     /// The sheet of keys.
@@ -84,6 +86,7 @@ pub const TABLE: &[Row] = &[
     row(Command::Undo, "Bring the removed query back", "Ctrl+Z", &[control(Key::Z)]),
     row(Command::Investigate, "Investigate", "Ctrl+1", &[control(Key::Num1)]),
     row(Command::Train, "Train", "Ctrl+2 or Ctrl+T", &[control(Key::Num2), control(Key::T)]),
+    row(Command::Gallery, "Gallery", "Ctrl+3", &[control(Key::Num3)]),
     row(Command::Theme, "Light or dark", "Ctrl+L", &[control(Key::L)]),
     row(
         Command::Keys,
@@ -145,6 +148,7 @@ pub fn wish(command: Command, selected: Option<crate::engine::command::QueryId>)
         Command::Enlarge => Wish::Enlarge,
         Command::Investigate => Wish::Show(Page::Investigate),
         Command::Train => Wish::Show(Page::Train),
+        Command::Gallery => Wish::Show(Page::Gallery),
         Command::Theme => Wish::ToggleTheme,
         Command::Keys => Wish::ToggleKeys,
     })

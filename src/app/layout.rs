@@ -13,7 +13,7 @@ use super::state::{Action, file_name};
 use super::target::Target;
 use super::theme::{GAP, SMALL, icon, medium, palette, semibold, small};
 use super::widgets::{header, icon_button, pane, plain_button, sheet, text_button};
-use super::{compare, jobs, matches, notices, queries, training};
+use super::{compare, gallery_page, jobs, matches, notices, queries, training};
 
 /// The bar at the top, and the notices below it.
 pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -67,6 +67,7 @@ fn pages(ui: &mut Ui, cx: &mut Cx<'_>) {
     for (page, sign, text, command) in [
         (Page::Investigate, ICON_IMAGE_SEARCH, "Investigate", keys::Command::Investigate),
         (Page::Train, ICON_MODEL_TRAINING, "Train", keys::Command::Train),
+        (Page::Gallery, ICON_PHOTO_LIBRARY, "Gallery", keys::Command::Gallery),
     ] {
         let on = cx.view.page == page;
         let colour = if on { p.strong } else { p.weak };
@@ -130,6 +131,7 @@ fn status(ui: &mut Ui, cx: &mut Cx<'_>) {
 pub fn page(ui: &mut Ui, cx: &mut Cx<'_>) {
     match cx.view.page {
         Page::Investigate => investigate(ui, cx),
+        Page::Gallery => gallery_page::ui(ui, cx),
         Page::Train => {
             let frame = Frame::new().inner_margin(Margin::same(GAP as i8));
             CentralPanel::default().frame(frame).show(ui, |ui| filled(ui, |ui| training::ui(ui, cx)));
@@ -174,7 +176,7 @@ fn investigate(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 /// A pane that fills its panel.
-fn filled(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
+pub fn filled(ui: &mut Ui, contents: impl FnOnce(&mut Ui)) {
     pane(ui).show(ui, |ui| {
         let size = ui.available_size();
         ui.set_min_size(size);

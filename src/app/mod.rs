@@ -3,6 +3,7 @@
 mod compare;
 mod curves;
 mod dialogs;
+mod gallery_page;
 mod jobs;
 mod keys;
 mod layout;

@@ -7,6 +7,7 @@ use egui::{CentralPanel, Context, Frame, Id, ScrollArea, Theme, Ui, vec2};
 
 use super::curves::Curves;
 use super::dialogs::{Answer, PathSheet, Picker};
+use super::gallery_page::GalleryView;
 use super::keys;
 use super::layout::{drop_hint, keys_sheet, page, status_bar, top_bar};
 use super::state::{Action, Settings, TrainForm, ViewState};
@@ -55,6 +56,8 @@ pub enum Page {
     Investigate,
     /// Starting and following a training run.
     Train,
+    /// The gallery's files, and galleries on servers.
+    Gallery,
 }
 
 /// The tabs of the lower pane.
@@ -86,6 +89,8 @@ pub struct View {
     pub page: Page,
     /// The tab of the lower pane.
     pub tab: Tab,
+    /// The gallery page's own things.
+    pub gallery: GalleryView,
     /// Whether the lower pane takes the place of the matches.
     pub lower_full: bool,
     keys: bool,

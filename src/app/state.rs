@@ -2,6 +2,7 @@
 //! [`Command`]s. No egui here, so that all of it is tested without a window.
 
 mod form;
+mod gallery;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -10,13 +11,14 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use crate::data::dataset::Broken;
-use crate::engine::command::{Command, JobId, Measure, QueryId};
+use crate::engine::command::{Command, GalleryCommand, JobId, Measure, QueryId};
 use crate::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
 use crate::train::config::RunConfig;
 
 pub use form::{Field, TrainForm};
+pub use gallery::{Found, GalleryPage, ServerForm};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.
@@ -63,6 +65,8 @@ pub enum Action {
         /// Whether to go on with what is there.
         resume: bool,
     },
+    /// Something about the gallery's files, or a server's gallery.
+    Gallery(GalleryCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.
@@ -181,6 +185,8 @@ pub struct ViewState {
     pub settings: Settings,
     /// Jobs, newest first.
     pub jobs: Vec<Job>,
+    /// What the gallery page knows.
+    pub gallery_page: GalleryPage,
     /// The training run, if any.
     pub run: Run,
     /// Cards at the top, newest first.
@@ -289,6 +295,7 @@ impl ViewState {
                     self.run.apply(event);
                 }
             }
+            Event::Gallery(event) => self.gallery_page.apply(event),
             Event::Failed { what, message } => {
                 self.run.refused();
                 // It may have been a search or a reconstruction: let the next look at the query ask again, but do not
@@ -350,6 +357,7 @@ impl ViewState {
                 self.run.asked(run.clone());
                 send.push(Command::Train { config, run, resume });
             }
+            Action::Gallery(command) => send.push(Command::Gallery(command)),
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
                     j.stopping = true;
@@ -398,6 +406,7 @@ impl ViewState {
     fn gallery_opened(&mut self, gallery: GalleryInfo, send: &mut Vec<Command>) {
         let broken = gallery.broken.clone();
         self.gallery = Some(gallery);
+        self.gallery_page.forget_files();
         self.forget_rankings();
         self.candidate = 0;
         self.skipped("Open gallery", "could not be used as a gallery image", &broken);

@@ -17,6 +17,7 @@ mod mlr;
 pub mod pedestrians;
 mod rank;
 mod reconstruct;
+mod remote;
 mod report;
 mod search;
 pub mod train;
@@ -49,6 +50,7 @@ enum Command {
     Mlr(mlr::MlrArgs),
     Eval(eval::EvalArgs),
     Rank(rank::RankArgs),
+    Remote(remote::RemoteArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
 }
@@ -72,6 +74,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Mlr(args)) => mlr::run(&args),
         Some(Command::Eval(args)) => eval::run(&args, device),
         Some(Command::Rank(args)) => rank::run(&args),
+        Some(Command::Remote(args)) => remote::run(&args, device),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
     }

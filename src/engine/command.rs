@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+pub use super::gallery::{GalleryCommand, ServerChoice};
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
@@ -66,6 +67,8 @@ pub enum Command {
         /// Go on where the folder's newest checkpoint stands.
         resume: bool,
     },
+    /// Something about the gallery's files, or a server's gallery: a job.
+    Gallery(GalleryCommand),
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use image::RgbImage;
 
 use super::command::{JobId, Measure, QueryId};
+pub use super::gallery::{GalleryEvent, ServerAnswer};
 use crate::data::dataset::Broken;
 use crate::model::config::ModelConfig;
 use crate::train::event::TrainEvent;
@@ -97,6 +98,10 @@ pub enum JobKind {
     Queries,
     /// Training.
     Train,
+    /// Looking at the gallery's files.
+    Files,
+    /// Speaking to a server.
+    Server,
 }
 
 /// How far a job is.
@@ -189,6 +194,8 @@ pub enum Event {
         /// What.
         event: TrainEvent,
     },
+    /// Something about the gallery's files, or a server's gallery.
+    Gallery(GalleryEvent),
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
         /// What was asked, in words: "Open model".

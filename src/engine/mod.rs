@@ -4,6 +4,7 @@
 pub mod command;
 pub(crate) mod desk;
 pub mod event;
+pub mod gallery;
 mod job;
 mod outbox;
 mod panic;

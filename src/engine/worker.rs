@@ -123,10 +123,10 @@ pub(super) struct Worker {
     device: Device,
     inbox: Receiver<Command>,
     pub outbox: Outbox,
-    jobs: Jobs,
+    pub(super) jobs: Jobs,
     train: Train,
-    desk: Desk,
-    last_job: u64,
+    pub(super) desk: Desk,
+    pub(super) last_job: u64,
     training: bool,
 }
 
@@ -188,6 +188,7 @@ impl Worker {
                 Ok(())
             }
             Command::Train { config, run, resume } => self.train(*config, &run, resume),
+            Command::Gallery(command) => self.gallery(command),
             // These never come this far: `Engine::send` sees to them.
             Command::Thumbnail { .. } | Command::Cancel { .. } | Command::Shutdown => Ok(()),
         }
@@ -296,6 +297,7 @@ fn what(command: &Command) -> &'static str {
         Command::Reconstruct { .. } => "Reconstruct",
         Command::Thumbnail { .. } => "Show image",
         Command::Train { .. } => "Train",
+        Command::Gallery(command) => command.what(),
         Command::Cancel { .. } => "Stop",
         Command::Shutdown => "Close",
     }

@@ -6,4 +6,6 @@ pub mod features;
 pub mod matrix;
 pub mod order;
 pub mod photos;
+pub mod remote;
 pub mod search;
+pub mod survey;
