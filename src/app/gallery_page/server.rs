@@ -47,7 +47,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 
 fn form(ui: &mut Ui, form: &mut ServerForm) {
     let p = palette(ui.visuals());
-    let mut field = |ui: &mut Ui, name: &str, value: &mut String, hint: &str, masked: bool| {
+    let field = |ui: &mut Ui, name: &str, value: &mut String, hint: &str, masked: bool| {
         ui.spacing_mut().item_spacing.y = 3.0;
         ui.label(medium(name, SMALL).color(p.weak));
         let width = ui.available_width() - 18.0;

@@ -132,10 +132,10 @@ impl Http {
     fn understood(&self, status: u16, answer: &[u8]) -> Result<Value, Fault> {
         let text = || self.clean(&String::from_utf8_lossy(answer));
         match status {
-            200..300 => {}
+            200..=299 => {}
             401 | 403 => return Err(Fault::Denied(format!("{status}, {}", text()))),
-            408 | 429 | 500..600 => return Err(Fault::Away(format!("it answered {status}: {}", text()))),
-            300..400 => {
+            408 | 429 | 500..=599 => return Err(Fault::Away(format!("it answered {status}: {}", text()))),
+            300..=399 => {
                 return Err(Fault::Garbled(format!("it sends elsewhere ({status}), where the key must not go")));
             }
             404 => return Err(Fault::Garbled("there is no Milvus at this address (404)".into())),
