@@ -4,8 +4,8 @@
 //! it is made of is read back from the collection itself: its dimension, the metric of its index, and the index's name, which
 //! holds the kind of search and the model (`exact_0123456789ab`).
 //!
-//! Two dialects: **v1**, of Milvus 2.3, which `tests/remote.rs` runs against a real Milvus 2.3.5; and **v2**, of Milvus 2.4 and newer,
-//! written to its published contract and run against a stand-in of that contract only. The server is asked which it speaks.
+//! Two dialects: **v1**, of Milvus 2.3, for which `tests/remote.rs` starts a real Milvus 2.3.5; and **v2**, of Milvus 2.4 and newer,
+//! written to its published contract, with a stand-in of that contract only. The server is asked which it speaks.
 //! v1 can make only collections whose keys the server invents, so with Milvus 2.3 the collection is made through the
 //! management port.
 

@@ -4,7 +4,7 @@
 //! up to 16,000 numbers) or `vector` (32 bits). What it is made of stands as JSON in the table's comment. Search is exact, a
 //! scan by the server's processors, unless the gallery was made with an HNSW index.
 //!
-//! Run against PostgreSQL 18 with pgvector 0.8 by `tests/remote.rs`.
+//! `tests/remote.rs` starts PostgreSQL 18 with pgvector 0.8 for it.
 
 mod numbers;
 
