@@ -170,7 +170,7 @@ fn exact_search() {
     let (rows, columns) = (setting("RAIN_BENCH_ROWS", 100_000), setting("RAIN_BENCH_COLUMNS", 2048));
     let source = Source::new(columns, rows);
     let (gallery, queries) = (source.matrix("gallery", rows), source.matrix("query", 64));
-    let mask = Mask::of(rows, |row| seeded_bit(row));
+    let mask = Mask::of(rows, seeded_bit);
     println!(
         "exact top 10 of {rows} x {} numbers, {} threads, {} kernel; medians",
         source.columns(),
