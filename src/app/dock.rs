@@ -402,6 +402,6 @@ mod tests {
         assert_eq!(round, PANES.iter().map(|row| row.pane).collect::<Vec<_>>());
         dock.next(true);
         dock.next(false);
-        assert_eq!(dock.focus, Some(Pane::Jobs));
+        assert_eq!(dock.focus, Some(Pane::History));
     }
 }

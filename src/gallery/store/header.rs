@@ -114,7 +114,7 @@ impl Header {
             return Ok(());
         }
         let number = |at: usize| bytes.get(at..at + 4).map(|b| u32::from_le_bytes([b[0], b[1], b[2], b[3]]));
-        let intact = number(CHECKSUM_AT) == bytes.get(..CHECKSUM_AT).map(crc32c::crc32c);
+        let intact = bytes.len() >= HEADER_BYTES && number(CHECKSUM_AT) == bytes.get(..CHECKSUM_AT).map(crc32c::crc32c);
         let problem = match (bytes.get(..8) == Some(&MAGIC[..]) && intact, number(8)) {
             (false, _) => "its header is damaged".to_string(),
             (true, Some(version)) if version > VERSION => format!("it was written by a later Rain (format {version})"),
