@@ -525,6 +525,8 @@ fn f6_goes_round_the_panes_and_the_arrows_still_move() {
     window.key(Modifiers::SHIFT, Key::F6);
     assert!(focused(&window, "Pane Queries"));
     window.key(Modifiers::SHIFT, Key::F6);
+    assert!(focused(&window, "Pane History"));
+    window.key(Modifiers::SHIFT, Key::F6);
     assert!(focused(&window, "Pane Jobs") && window.has("No jobs yet"), "its tab comes to the front");
 }
 
