@@ -5,6 +5,7 @@ mod chips;
 mod controls;
 mod grid;
 mod lines;
+mod said;
 
 use egui::{Role, ScrollArea, Ui, WidgetInfo};
 use egui_material_icons::icons::{
@@ -178,7 +179,8 @@ fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
             parts.push(format!("First same person at rank {rank}"));
         }
         let all = thousands(result.gallery_size as u64);
-        parts.push(match result.refine.filter.is_open() && result.refine.only.is_empty() {
+        let whole = result.refine.filter.is_open() && result.refine.only.is_empty();
+        parts.push(match whole {
             true => format!("{all} gallery images"),
             false => format!("{} of {all} gallery images pass the filters", thousands(result.admitted as u64)),
         });

@@ -15,7 +15,9 @@ mod query;
 mod refining;
 mod room;
 mod run;
+mod said;
 mod settings;
+mod sight;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,6 +41,7 @@ pub use query::Query;
 pub use refining::{Chip, Refinement};
 pub use room::{Discarded, Overlay, Room};
 pub use run::{Phase, Run};
+pub use said::Said;
 pub use settings::{ALL, Settings, Sort, TOPS};
 
 use query::Removed;
@@ -68,6 +71,8 @@ pub struct Explanation {
     pub entry: usize,
     /// The contributions of regions, once they are there.
     pub regions: Option<Arc<Regions>>,
+    /// Whether they could not be worked out.
+    pub failed: bool,
 }
 
 /// What the window shows.
@@ -89,6 +94,8 @@ pub struct ViewState {
     pub listing: Listing,
     /// What narrows and improves every search.
     pub refine: Arc<Refine>,
+    /// What has to have been said of a candidate in the case.
+    pub said: Said,
     /// The frame that people are being cut out of.
     pub frame: Option<OpenFrame>,
     /// What makes the last pair alike that was asked about.
@@ -172,6 +179,7 @@ impl ViewState {
     pub fn apply(&mut self, event: Event, send: &mut Vec<Command>) {
         self.take(event, send);
         self.relist();
+        self.see(send);
     }
 
     fn take(&mut self, event: Event, send: &mut Vec<Command>) {
@@ -196,7 +204,7 @@ impl ViewState {
                 }
             }
             Event::Explained { query, entry, regions } => {
-                self.explanation = Some(Explanation { query, entry, regions: Some(regions) });
+                self.explanation = Some(Explanation { query, entry, regions: Some(regions), failed: false });
             }
             // Pictures for the screen go to the texture cache, not here.
             Event::Thumbnail { .. } | Event::FarThumbnail { .. } => {}
@@ -210,17 +218,17 @@ impl ViewState {
                     self.run.apply(event);
                 }
             }
-            Event::Case(event) => self.case_event(event),
+            Event::Case(event) => self.case_event(event, send),
             Event::Room(event) => self.room_told(event, send),
             Event::Failed { what, message } => self.failed(what, message),
         }
-        self.see(send);
     }
 
     /// Does what the user asked; `send` takes what is to be asked of the engine.
     pub fn act(&mut self, action: Action, send: &mut Vec<Command>) {
         self.carry_out(action, send);
         self.relist();
+        self.see(send);
     }
 
     fn carry_out(&mut self, action: Action, send: &mut Vec<Command>) {
@@ -281,7 +289,6 @@ impl ViewState {
             Action::Dismiss(id) => self.notices.retain(|n| n.id != id),
             Action::Case(action) => self.case_act(action, send),
         }
-        self.see(send);
     }
 }
 

@@ -84,6 +84,13 @@ pub enum Source {
     Memory,
 }
 
+impl Source {
+    /// Where in its file it was cut out, if it was.
+    pub fn cut(self) -> Option<[u32; 4]> {
+        if let Source::Crop(area) = self { Some(area) } else { None }
+    }
+}
+
 /// One query crop.
 #[derive(Debug, Clone)]
 pub struct QueryInfo {

@@ -222,7 +222,7 @@ fn people_are_cut_out_of_a_frame_without_a_mouse() {
     let frame = folder.path().join("frame.png");
     std::fs::write(&frame, "the window does not read it").unwrap();
     let mut window = Window::full();
-    window.key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::O);
+    window.key(Modifiers::COMMAND, Key::F);
     window.fill_field("Path", &frame.display().to_string());
     window.key(NONE, Key::Enter);
     assert!(window.has("Cut people out of frame.png") && window.has("Frame of 640×360 px"));
@@ -250,7 +250,7 @@ fn people_are_cut_out_of_a_frame_without_a_mouse() {
 fn a_box_is_dragged_and_pulled_with_the_pointer() {
     let folder = tempfile::tempdir().unwrap();
     let mut window = Window::full();
-    window.key(Modifiers::COMMAND.plus(Modifiers::SHIFT), Key::O);
+    window.key(Modifiers::COMMAND, Key::F);
     let frame = folder.path().join("frame.png");
     std::fs::write(&frame, "x").unwrap();
     window.drop_file(&frame.display().to_string());

@@ -314,6 +314,9 @@ fn explained(ui: &mut Ui, cx: &Cx<'_>) {
             "Bright regions add most to the cosine similarity of {:.3}; {}×{} regions",
             regions.similarity, regions.columns, regions.rows
         ),
+        None if cx.state.explanation.as_ref().is_some_and(|e| e.failed) => {
+            "Which regions drive the similarity could not be worked out".to_owned()
+        }
         None => "Working out which regions drive the similarity…".to_owned(),
     };
     let hint = "The similarity of two images is a sum over the places of the network's last feature map; each place is coloured \

@@ -39,9 +39,7 @@ impl ViewState {
 
     pub(super) fn query_added(&mut self, info: QueryInfo, send: &mut Vec<Command>) {
         let id = info.id;
-        // Out of a case comes a crop without a word where it was cut out: then its pixels tell it.
-        let same = |old: &QueryInfo| old.path == info.path && (old.source == info.source || old.image == info.image);
-        let back = self.restoring.iter().position(|r| same(&r.info));
+        let back = self.restoring.iter().position(|r| r.info.path == info.path && r.info.source == info.source);
         let query = Query::new(info);
         match back {
             Some(i) => {

@@ -258,20 +258,6 @@ fn a_confirmed_match_takes_part_in_its_query_alone_and_can_be_taken_away() {
 }
 
 #[test]
-fn a_condition_of_somebody_else_has_a_chip_and_is_replaced_by_name() {
-    use crate::engine::refine::Only;
-    let (mut state, mut sent) = (ViewState::default(), Vec::new());
-    state.apply(gallery(100), &mut sent);
-    state.apply(query(1), &mut sent);
-    for _ in 0..2 {
-        state.act(Action::Refine(Refinement::Only(Only::new("Not yet judged", |_, _| true))), &mut sent);
-    }
-    assert_eq!(state.chips(), [(Chip::Only("Not yet judged".into()), "Not yet judged".to_owned())]);
-    state.act(Action::Refine(Refinement::Remove(Chip::Only("Not yet judged".into()))), &mut sent);
-    assert!(state.chips().is_empty());
-}
-
-#[test]
 fn the_arrows_follow_the_order_on_the_screen() {
     let (mut state, mut sent) = (ViewState::default(), Vec::new());
     state.apply(gallery(100), &mut sent);

@@ -10,7 +10,7 @@ use crossbeam_channel::{Receiver, Sender};
 use image::RgbImage;
 
 use super::super::command::{Command, QueryId};
-use super::super::event::{Event, GalleryInfo, ModelInfo, QueryInfo};
+use super::super::event::{Event, GalleryInfo, ModelInfo, QueryInfo, Source};
 use super::super::outbox::Outbox;
 use super::super::panic::{Failure, guarded};
 use super::evidence::{self, Reader, known};
@@ -326,7 +326,13 @@ impl Clerk {
                     let image = Arc::new(image);
                     self.restoring.push((image.clone(), *number));
                     let (identity, camera) = (query.identity.unwrap_or(UNKNOWN), query.camera.unwrap_or(UNKNOWN));
-                    queries.push(StoredQuery { path, identity, camera, image });
+                    let source = match query.cut {
+                        Some(area) => Source::Crop(area),
+                        // What was pasted has a name, and lies in no folder.
+                        None if path.parent().is_some_and(|folder| folder.as_os_str().is_empty()) => Source::Memory,
+                        None => Source::File,
+                    };
+                    queries.push(StoredQuery { path, identity, camera, source, image });
                 }
                 Err(error) => broken = broken.or(Some(error)),
             }
