@@ -1,7 +1,9 @@
 //! The window. It holds view state only, and could be closed and reopened over a running engine.
 
 mod certainty;
+mod clipboard;
 mod compare;
+mod crop;
 pub mod curves;
 mod dialogs;
 mod dock;
@@ -10,6 +12,7 @@ mod finder;
 mod fuzzy;
 mod help;
 mod history;
+mod investigate;
 mod jobs;
 mod keys;
 mod layout;
@@ -17,6 +20,7 @@ mod map;
 mod matches;
 mod menus;
 mod notices;
+mod overview;
 mod pages;
 mod paper;
 mod queries;
@@ -25,6 +29,7 @@ mod remember;
 mod shell;
 pub mod state;
 mod target;
+mod text;
 pub mod theme;
 mod thumbs;
 mod timing;

@@ -6,12 +6,15 @@ pub mod certainty;
 pub mod command;
 pub(crate) mod desk;
 pub mod event;
+mod intake;
 mod job;
 pub mod map;
 mod outbox;
 mod panic;
 pub mod paper;
+pub mod refine;
 pub mod room;
+pub(crate) mod search;
 #[cfg(test)]
 mod tests;
 mod thumbnails;
