@@ -3,6 +3,8 @@
 
 #[path = "app/fake.rs"]
 mod fake;
+#[path = "app/gallery.rs"]
+mod gallery;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};

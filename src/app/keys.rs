@@ -60,6 +60,8 @@ pub enum Command {
     ZoomOff,
     /// Show queries, candidates and comparison.
     Investigate,
+    /// Show the gallery's files, and servers.
+    Gallery,
     /// Show the map of embeddings.
     Map,
     /// Show the training room.
@@ -223,6 +225,7 @@ pub const TABLE: &[Row] = &[
     row(Group::View, Command::EnlargePane, "Enlarge the pane, or show all", "F11", &[plain(Key::F11)], |_| Ok(Wish::EnlargePane(None))),
     row(Group::View, Command::ResetLayout, "Reset layout", "", &[], |_| Ok(Wish::ResetLayout)),
     row(Group::Go, Command::Investigate, "Investigate", "Ctrl+1", &[control(Key::Num1)], |_| Ok(Wish::Show(Page::Investigate))),
+    row(Group::Go, Command::Gallery, "Gallery", "Ctrl+2", &[control(Key::Num2)], |_| Ok(Wish::Show(Page::Gallery))),
     row(Group::Go, Command::Map, "Map", "Ctrl+3", &[control(Key::Num3)], |_| Ok(Wish::Show(Page::Map))),
     row(Group::Go, Command::Train, "Train", "Ctrl+4 or Ctrl+T", &[control(Key::Num4), control(Key::T)], |_| Ok(Wish::Show(Page::Train))),
     row(Group::Go, Command::NextPane, "Next pane", "F6", &[plain(Key::F6)], |_| Ok(Wish::NextPane(true))),

@@ -10,6 +10,7 @@ mod finder;
 mod fuzzy;
 mod help;
 mod history;
+mod gallery_page;
 mod jobs;
 mod keys;
 mod layout;

@@ -8,6 +8,7 @@ use egui::{CentralPanel, Context, Frame, Id, ScrollArea, Theme, Ui, vec2};
 use super::dialogs::{Answer, PathSheet, Picker};
 use super::dock::{Dock, Pane};
 use super::finder::{self, Finder};
+use super::gallery_page::GalleryView;
 use super::keys::{self, Keyboard};
 use super::layout::{drop_hint, status_bar, top_bar};
 use super::map::{self, MapView, VerdictOf};
@@ -92,6 +93,8 @@ pub enum Page {
     Map,
     /// Starting and following a training run.
     Train,
+    /// The gallery's files, and galleries on servers.
+    Gallery,
 }
 
 /// A step of the size of everything.
@@ -151,6 +154,8 @@ pub struct View {
     pub map: MapView,
     /// The page that is seen.
     pub page: Page,
+    /// The gallery page's own things.
+    pub gallery: GalleryView,
     /// The case's panels.
     pub case: CasePanels,
     /// The panes of the Investigate page.

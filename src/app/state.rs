@@ -8,6 +8,7 @@ pub mod history;
 mod map;
 mod paper;
 mod room;
+mod gallery;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +18,7 @@ use std::time::Instant;
 use image::RgbImage;
 
 use crate::data::dataset::Broken;
-use crate::engine::command::{Command, JobId, MapCommand, Measure, QueryId};
+use crate::engine::command::{Command, GalleryCommand, JobId, MapCommand, Measure, QueryId};
 use crate::engine::event::{
     Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
 };
@@ -32,6 +33,7 @@ pub use paper::{Paper, PaperForm, PaperPath};
 
 pub use map::{Making, MapState};
 pub use room::{Discarded, Overlay, Room};
+pub use gallery::{Found, GalleryPage, ServerForm};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.
@@ -89,6 +91,8 @@ pub enum Action {
     Room(RoomCommand),
     /// Make, open or save a map.
     Map(MapCommand),
+    /// Something about the gallery's files, or a server's gallery.
+    Gallery(GalleryCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.
@@ -215,6 +219,8 @@ pub struct ViewState {
     pub jobs: Vec<Job>,
     /// The case, if one is open.
     pub case: CaseView,
+    /// What the gallery page knows.
+    pub gallery_page: GalleryPage,
     /// The training run, if any.
     pub run: Run,
     /// The sitting at one of the paper's experiments, if any.
@@ -364,6 +370,7 @@ impl ViewState {
             }
             Event::Case(event) => self.case_event(event),
             Event::Room(event) => self.room_told(event, send),
+            Event::Gallery(event) => self.gallery_page.apply(event),
             Event::Failed { what, message } => {
                 self.run.refused();
                 self.map.refused();
@@ -436,6 +443,7 @@ impl ViewState {
                 self.map.asked(&command);
                 send.push(Command::Map(command));
             }
+            Action::Gallery(command) => send.push(Command::Gallery(command)),
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
                     j.stopping = true;
@@ -486,6 +494,7 @@ impl ViewState {
     fn gallery_opened(&mut self, gallery: GalleryInfo, send: &mut Vec<Command>) {
         let broken = gallery.broken.clone();
         self.gallery = Some(gallery);
+        self.gallery_page.forget_files();
         self.forget_rankings();
         self.candidate = 0;
         self.skipped("Open gallery", "could not be used as a gallery image", &broken);

@@ -7,6 +7,7 @@ use super::case::Restore;
 pub use super::map::MapCommand;
 use super::room::RoomCommand;
 use crate::eval::paper::Order;
+pub use super::gallery::{GalleryCommand, ServerChoice};
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 
@@ -105,6 +106,8 @@ pub enum Command {
         /// How many times as far away, in thousandths.
         rate: u32,
     },
+    /// Something about the gallery's files, or a server's gallery: a job.
+    Gallery(GalleryCommand),
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

@@ -37,14 +37,14 @@ pub(crate) struct Model {
 /// A gallery, embedded by the model on the desk.
 pub(crate) struct Gallery {
     pub info: GalleryInfo,
-    index: Index,
+    pub index: Arc<Index>,
     identities: Vec<i64>,
 }
 
 /// A query, embedded by the model on the desk.
 pub(crate) struct Query {
     pub info: QueryInfo,
-    embedding: Vec<f32>,
+    pub embedding: Vec<f32>,
 }
 
 /// Model, gallery and queries; also what the command line works with, in its own thread.
@@ -100,7 +100,7 @@ impl Model {
         };
         let entries: Vec<GalleryEntry> = embedded.kept.iter().map(entry).collect();
         Ok(Gallery {
-            index: Index::new(&embedded.matrix),
+            index: Arc::new(Index::new(&embedded.matrix)),
             identities: entries.iter().map(|entry| entry.identity).collect(),
             info: GalleryInfo { path: folder.to_path_buf(), entries: Arc::new(entries), broken: Arc::new(broken) },
         })

@@ -11,6 +11,7 @@ use super::command::{JobId, Measure, QueryId};
 use super::map::MapEvent;
 use super::paper::PaperEvent;
 use super::room::RoomEvent;
+pub use super::gallery::{GalleryEvent, ServerAnswer};
 use crate::data::dataset::Broken;
 use crate::data::taken::Taken;
 use crate::model::config::ModelConfig;
@@ -113,6 +114,10 @@ pub enum JobKind {
     Room,
     /// Making a map of embeddings.
     Map,
+    /// Looking at the gallery's files.
+    Files,
+    /// Speaking to a server.
+    Server,
 }
 
 /// How far a job is.
@@ -231,6 +236,8 @@ pub enum Event {
         /// The image, or the reason.
         image: Result<Arc<RgbImage>, String>,
     },
+    /// Something about the gallery's files, or a server's gallery.
+    Gallery(GalleryEvent),
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
         /// What was asked, in words: "Open model".

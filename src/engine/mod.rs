@@ -6,6 +6,7 @@ pub mod certainty;
 pub mod command;
 pub(crate) mod desk;
 pub mod event;
+pub mod gallery;
 mod job;
 pub mod map;
 mod outbox;

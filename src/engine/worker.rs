@@ -152,10 +152,10 @@ pub(super) struct Worker {
     pub device: Device,
     inbox: Receiver<Command>,
     pub outbox: Outbox,
-    jobs: Jobs,
+    pub(super) jobs: Jobs,
     train: Train,
-    desk: Desk,
-    last_job: u64,
+    pub(super) desk: Desk,
+    pub(super) last_job: u64,
     pub training: bool,
     wishes: Wishes,
     mapping: mapping::Mapping,
@@ -242,6 +242,7 @@ impl Worker {
             Command::Paper { order } => self.paper(&order),
             Command::Room(RoomCommand::Estimate(config)) => self.estimate(&config),
             Command::Map(command) => self.map(command),
+            Command::Gallery(command) => self.gallery(command),
             // These never come this far: `Engine::send` sees to them.
             Command::Case(_)
             | Command::Thumbnail { .. }
@@ -403,6 +404,7 @@ fn what(command: &Command) -> &'static str {
         Command::Map(MapCommand::Project { .. }) => "Make map",
         Command::Map(MapCommand::Open { .. }) => "Open map",
         Command::Map(MapCommand::Save { .. }) => "Save map",
+        Command::Gallery(command) => command.what(),
         Command::Cancel { .. } => "Stop",
         Command::Case(_) => "Case",
         Command::Restore(_) => "Open case",

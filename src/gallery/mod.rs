@@ -12,5 +12,7 @@ pub mod mask;
 pub mod matrix;
 pub mod order;
 pub mod photos;
+pub mod remote;
 pub mod search;
 pub mod store;
+pub mod survey;
