@@ -202,6 +202,9 @@ pub fn system_picker() -> Picker {
             | Target::TrainRun
             | Target::Resume
             | Target::Runs
+            | Target::GalleryImages
+            | Target::GalleryFolder
+            | Target::GalleryAdd
             | Target::Paper(_) => dialog.pick_folder().map(|p| vec![p]),
         }
     })

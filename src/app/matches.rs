@@ -14,7 +14,7 @@ use super::state::{Action, Query, TOPS, file_name};
 use super::target::Target;
 use super::theme::{SMALL, icon, icon_font, palette, semibold_font, small, tint};
 use super::widgets::{draw, empty, header, main_button, pill};
-use super::{recorded, verdicts};
+use super::{gallery_page, recorded, verdicts};
 use crate::data::dataset::UNKNOWN;
 use crate::engine::command::Measure;
 use crate::engine::event::{Candidate, GalleryEntry, JobKind, SearchResult};
@@ -173,6 +173,7 @@ fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
             pill(ui, ICON_CHECK, &format!("{same} same"), p.same);
             pill(ui, ICON_CLOSE, &format!("{} different", known - same), p.other);
         }
+        gallery_page::approximate_note(ui, cx.state);
         let first = match result.first_same {
             _ if !cx.state.settings.ground_truth => String::new(),
             Some(rank) => format!("First same person at rank {rank}  ·  "),

@@ -21,7 +21,7 @@ use super::timing::FirstFrame;
 use super::toasts::Toasts;
 use super::training::RoomView;
 use super::verdicts::{self, CasePanels};
-use super::{Demo, compare, export, help, notices, pages, training};
+use super::{Demo, compare, export, gallery_page, help, notices, pages, training};
 use crate::engine::command::{CaseCommand, Command};
 use crate::engine::event::Event;
 
@@ -340,6 +340,11 @@ impl App {
             Target::MapFeatures | Target::MapPeople | Target::MapOpen | Target::MapSave => {
                 let dark = ctx.theme() == Theme::Dark;
                 if let Some(wish) = map::answered(target, first, &self.state, &mut self.view.map, dark) {
+                    self.fulfil(wish, ctx);
+                }
+            }
+            Target::GalleryImages | Target::GalleryFolder | Target::GalleryAdd => {
+                if let Some(wish) = gallery_page::answered(target, first, &self.state, &mut self.view.gallery) {
                     self.fulfil(wish, ctx);
                 }
             }

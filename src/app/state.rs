@@ -4,11 +4,11 @@
 mod case;
 mod certainty;
 mod form;
+mod gallery;
 pub mod history;
 mod map;
 mod paper;
 mod room;
-mod gallery;
 mod run;
 
 use std::path::{Path, PathBuf};
@@ -31,9 +31,9 @@ pub use certainty::Sureness;
 pub use form::{Field, TrainForm};
 pub use paper::{Paper, PaperForm, PaperPath};
 
+pub use gallery::{DiskForm, Found, GalleryPage, ServerForm};
 pub use map::{Making, MapState};
 pub use room::{Discarded, Overlay, Room};
-pub use gallery::{Found, GalleryPage, ServerForm};
 pub use run::{Phase, Run};
 
 /// The numbers of candidates that can be asked for.
@@ -370,7 +370,7 @@ impl ViewState {
             }
             Event::Case(event) => self.case_event(event),
             Event::Room(event) => self.room_told(event, send),
-            Event::Gallery(event) => self.gallery_page.apply(event),
+            Event::Gallery(event) => self.gallery_event(event, send),
             Event::Failed { what, message } => {
                 self.run.refused();
                 self.map.refused();
@@ -443,7 +443,7 @@ impl ViewState {
                 self.map.asked(&command);
                 send.push(Command::Map(command));
             }
-            Action::Gallery(command) => send.push(Command::Gallery(command)),
+            Action::Gallery(command) => self.gallery_asked(command, send),
             Action::Cancel(job) => {
                 if let Some(j) = self.job_mut(job) {
                     j.stopping = true;

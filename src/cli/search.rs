@@ -23,7 +23,7 @@ pub struct SearchArgs {
     /// A model file written by Rain
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A folder of sharp images: a data set of any layout, or loose images
+    /// A folder of sharp images: a data set of any layout, loose images, or a gallery that `rain index build` made
     #[arg(long, value_name = "DIR")]
     gallery: PathBuf,
     /// Crops to search for: files, or folders of them
@@ -35,6 +35,9 @@ pub struct SearchArgs {
     /// How embeddings are compared
     #[arg(long, value_enum, default_value_t)]
     measure: Measure,
+    /// Search by the index of `rain index approximate`: faster, and a few candidates may be missed
+    #[arg(long)]
+    approximate: bool,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -45,7 +48,9 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
     let device = device.open()?;
     let model = Model::open(&args.model, &device)?;
     let hash = model.info.hash.clone();
-    let (desk, queries, broken) = lay_out(model, &args.gallery, &args.query, &device)?;
+    let (mut desk, queries, broken) = lay_out(model, &args.gallery, &args.query, &device)?;
+    desk.approximate = args.approximate;
+    let recall = args.approximate.then(|| desk.recall(args.measure)).transpose()?;
     tell_broken(&broken);
     let entries = desk.entries();
     let mut results = Vec::with_capacity(queries.len());
@@ -59,6 +64,8 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
             "gallery": args.gallery,
             "gallery_size": entries.len(),
             "measure": args.measure,
+            "exact": !args.approximate,
+            "recall": recall,
             "queries": queries,
             "broken": broken,
         }));
@@ -66,6 +73,9 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
     let mut text = String::new();
     for (query, result) in &results {
         as_text(query, result, entries, &mut text);
+    }
+    if let Some(recall) = recall {
+        let _ = writeln!(text, "Approximate: this index finds {:.1} % of the ten nearest", 100.0 * recall);
     }
     print(&text)
 }

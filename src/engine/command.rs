@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 pub use super::case::CaseCommand;
 use super::case::Restore;
+pub use super::gallery::{DiskCommand, GalleryCommand, ServerChoice};
 pub use super::map::MapCommand;
 use super::room::RoomCommand;
 use crate::eval::paper::Order;
-pub use super::gallery::{GalleryCommand, ServerChoice};
 pub use crate::gallery::distance::Measure;
 use crate::train::config::RunConfig;
 

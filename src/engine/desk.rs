@@ -18,7 +18,9 @@ use crate::error::{Error, Result};
 use crate::gallery::embed::{BATCH, embed, embed_batch, reconstruct_batch};
 use crate::gallery::features::file_hash;
 use crate::gallery::photos::{self, Listing};
-use crate::gallery::search::{Index, first_same, nearest};
+use crate::gallery::search::Index;
+use crate::gallery::shelf::Shelf;
+use crate::gallery::store;
 use crate::model::rain::Rain;
 use crate::train::event::Flow;
 
@@ -37,8 +39,8 @@ pub(crate) struct Model {
 /// A gallery, embedded by the model on the desk.
 pub(crate) struct Gallery {
     pub info: GalleryInfo,
-    pub index: Arc<Index>,
-    identities: Vec<i64>,
+    pub index: Arc<Shelf>,
+    pub identities: Vec<i64>,
 }
 
 /// A query, embedded by the model on the desk.
@@ -53,6 +55,8 @@ pub(crate) struct Desk {
     pub model: Option<Model>,
     pub gallery: Option<Gallery>,
     pub queries: BTreeMap<QueryId, Query>,
+    /// Whether a gallery on disk is searched by its graph.
+    pub approximate: bool,
     last_query: u64,
 }
 
@@ -65,8 +69,11 @@ impl Model {
         Ok(Self { info, rain })
     }
 
-    /// Reads and embeds a gallery folder.
+    /// Reads and embeds a gallery folder; one that was built on disk is opened.
     pub fn gallery(&self, folder: &Path, device: &Device, step: Step<'_>) -> Result<Gallery> {
+        if store::is_gallery(folder) {
+            return self.stored(folder, step);
+        }
         let Listing { photos, broken } = photos::gallery(folder)?;
         self.embed_gallery(folder, &photos, broken, device, step)
     }
@@ -100,7 +107,7 @@ impl Model {
         };
         let entries: Vec<GalleryEntry> = embedded.kept.iter().map(entry).collect();
         Ok(Gallery {
-            index: Arc::new(Index::new(&embedded.matrix)),
+            index: Arc::new(Shelf::Memory(Index::new(&embedded.matrix))),
             identities: entries.iter().map(|entry| entry.identity).collect(),
             info: GalleryInfo { path: folder.to_path_buf(), entries: Arc::new(entries), broken: Arc::new(broken) },
         })
@@ -212,11 +219,17 @@ impl Desk {
     pub fn replace_model(&mut self, model: Model, device: &Device, step: Step<'_>) -> Result<()> {
         let images: Vec<Arc<RgbImage>> = self.queries.values().map(|query| query.info.image.clone()).collect();
         let crops = images.len() as u64;
-        let stills = self.gallery.as_ref().map_or(0, |gallery| gallery.info.entries.len() as u64);
+        // A gallery on disk stays where this model made it, and is closed where another did.
+        let (anew, stays) = match &self.gallery {
+            Some(gallery) if gallery.index.disk().is_none() => (Some(&gallery.info), false),
+            Some(gallery) => (None, gallery.is_by(&model)),
+            None => (None, false),
+        };
+        let stills = anew.map_or(0, |info| info.entries.len() as u64);
         let embeddings = model.embed_images(&images, device, &mut |done, _| step(done, crops + stills))?;
-        let gallery = match &self.gallery {
+        let gallery = match anew {
             None => None,
-            Some(Gallery { info, .. }) => {
+            Some(info) => {
                 let photos: Vec<Photo> = info.entries.iter().map(photo).collect();
                 let broken = info.broken.to_vec();
                 let mut step = |done, _| step(crops + done, crops + stills);
@@ -224,7 +237,9 @@ impl Desk {
             }
         };
         self.queries.values_mut().zip(embeddings).for_each(|(query, embedding)| query.embedding = embedding);
-        self.gallery = gallery;
+        if !stays {
+            self.gallery = gallery;
+        }
         self.model = Some(model);
         Ok(())
     }
@@ -240,12 +255,12 @@ impl Desk {
         let query = self.query(id)?;
         let gallery =
             self.gallery.as_ref().ok_or_else(|| Error::input("No gallery is open", "Open a gallery first"))?;
-        let distances = gallery.index.distances(&query.embedding, measure);
+        let (hits, first_same) = gallery.rank(&query.embedding, top, measure, self.approximate, query.info.identity)?;
         let same = |entry: usize| {
             let (a, b) = (query.info.identity, gallery.identities[entry]);
             (a != UNKNOWN && b != UNKNOWN).then_some(a == b)
         };
-        let candidates = nearest(&distances, top)
+        let candidates = hits
             .into_iter()
             .enumerate()
             .map(|(position, hit)| Candidate {
@@ -255,13 +270,7 @@ impl Desk {
                 same: same(hit.entry),
             })
             .collect();
-        Ok(SearchResult {
-            query: id,
-            measure,
-            candidates,
-            first_same: first_same(&distances, &gallery.identities, query.info.identity),
-            gallery_size: gallery.index.len(),
-        })
+        Ok(SearchResult { query: id, measure, candidates, first_same, gallery_size: gallery.index.len() })
     }
 }
 

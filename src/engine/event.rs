@@ -8,10 +8,10 @@ use image::RgbImage;
 pub use super::case::CaseEvent;
 use super::certainty::{Certainty, Sweep};
 use super::command::{JobId, Measure, QueryId};
+pub use super::gallery::{DiskEvent, DiskInfo, GalleryEvent, GraphInfo, ServerAnswer};
 use super::map::MapEvent;
 use super::paper::PaperEvent;
 use super::room::RoomEvent;
-pub use super::gallery::{GalleryEvent, ServerAnswer};
 use crate::data::dataset::Broken;
 use crate::data::taken::Taken;
 use crate::model::config::ModelConfig;
@@ -118,6 +118,8 @@ pub enum JobKind {
     Files,
     /// Speaking to a server.
     Server,
+    /// Building, filling or checking a gallery on disk, or its graph.
+    Disk,
 }
 
 /// How far a job is.

@@ -1,7 +1,11 @@
 //! The gallery's files, and galleries on servers. None of it needs the device or a model, so it runs on threads of its own, and
 //! searching and training go on beside it.
 
+mod disk;
+
 use std::sync::Arc;
+
+pub use disk::{DiskCommand, DiskEvent, DiskInfo, GraphInfo};
 
 use super::command::{JobId, QueryId};
 use super::desk::Gallery;
@@ -18,8 +22,11 @@ use crate::gallery::remote::{
     self, Address, Filter, Key, Kind, Name, Patience, Precision, Question, RemoteGallery, Row, Secret, Sent, Source,
     Spec, Status,
 };
-use crate::gallery::search::Index;
+use crate::gallery::shelf::Shelf;
 use crate::gallery::survey::{Image, Survey, survey};
+
+/// Stack of the threads: some put images through the network.
+const STACK: usize = 16 << 20;
 
 /// A server, a gallery on it, and the key: kept in memory only.
 #[derive(Debug, Clone)]
@@ -57,6 +64,8 @@ pub enum GalleryCommand {
         /// How many candidates.
         top: usize,
     },
+    /// Something about galleries on disk.
+    Disk(DiskCommand),
 }
 
 impl GalleryCommand {
@@ -67,6 +76,7 @@ impl GalleryCommand {
             Self::Connect(_) => "Connect to the server",
             Self::Upload { .. } => "Send the gallery to the server",
             Self::SearchServer { .. } => "Search on the server",
+            Self::Disk(command) => command.what(),
         }
     }
 }
@@ -104,12 +114,15 @@ pub enum GalleryEvent {
         /// Candidates, nearest first.
         answer: Arc<Answer>,
     },
+    /// Something about galleries on disk.
+    Disk(DiskEvent),
 }
 
 impl Worker {
     /// Serves a command; its job runs on.
     pub(super) fn gallery(&mut self, command: GalleryCommand) -> Result<()> {
         match command {
+            GalleryCommand::Disk(command) => self.disk(command),
             GalleryCommand::Survey => {
                 let gallery = self.open_gallery_or_fail()?;
                 let (folder, entries) = (gallery.info.path.clone(), gallery.info.entries.clone());
@@ -204,7 +217,7 @@ impl Worker {
             jobs.close(job);
             outbox.result(Event::JobEnded { job, end });
         };
-        if let Err(e) = std::thread::Builder::new().name("gallery".into()).spawn(body) {
+        if let Err(e) = std::thread::Builder::new().name("gallery".into()).stack_size(STACK).spawn(body) {
             self.jobs.close(job);
             let message = format!("The system refused a thread ({e}). Close other programs and try again.");
             self.outbox.result(Event::JobEnded { job, end: JobEnd::Failed(message) });
@@ -238,7 +251,7 @@ fn as_image(entry: &GalleryEntry) -> Image<'_> {
 /// The open gallery as the source of an upload.
 struct Open {
     model: String,
-    index: Arc<Index>,
+    index: Arc<Shelf>,
     entries: Arc<Vec<GalleryEntry>>,
 }
 
@@ -275,7 +288,7 @@ impl Source for Open {
             camera: *camera,
             identity: *identity,
             time: taken.time.map(|millis| millis.div_euclid(1000)),
-            embedding: self.index.row(index).to_vec(),
+            embedding: self.index.rows_of(&[index]).data,
         })
     }
 }

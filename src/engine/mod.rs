@@ -13,6 +13,7 @@ mod outbox;
 mod panic;
 pub mod paper;
 pub mod room;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod thumbnails;

@@ -288,3 +288,6 @@ fn dropping_never_hangs_even_when_nobody_reads() {
 
 #[path = "map_tests.rs"]
 mod map_tests;
+
+#[path = "disk_tests.rs"]
+mod disk;

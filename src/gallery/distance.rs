@@ -99,11 +99,6 @@ impl Comparer {
         &self.gallery
     }
 
-    /// Row `index` as it is compared.
-    pub fn row(&self, index: usize) -> &[f32] {
-        self.gallery.row(index)
-    }
-
     /// Distances of one query embedding `[d]` (raw) to every gallery row, `[n]`.
     pub fn distances(&self, query: &[f32]) -> Vec<f32> {
         let rows = self.gallery.data.par_chunks_exact(self.gallery.columns.max(1)).with_min_len(256);

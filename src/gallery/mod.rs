@@ -14,5 +14,6 @@ pub mod order;
 pub mod photos;
 pub mod remote;
 pub mod search;
+pub mod shelf;
 pub mod store;
 pub mod survey;

@@ -54,11 +54,6 @@ impl Index {
         self.columns
     }
 
-    /// The raw embedding of gallery image `index`, `[d]`.
-    pub fn row(&self, index: usize) -> &[f32] {
-        self.euclidean.row(index)
-    }
-
     /// Distances of a raw query embedding `[d]` to every gallery image, `[n]`.
     pub fn distances(&self, query: &[f32], measure: Measure) -> Vec<f32> {
         match measure {

@@ -1,5 +1,6 @@
 //! The gallery page: what is open, the state of its files, and the same gallery on a server.
 
+mod disk;
 mod files;
 mod server;
 mod summary;
@@ -10,12 +11,14 @@ use egui::{Frame, Panel, ScrollArea, Ui};
 
 use super::dock::filled;
 use super::shell::Cx;
-use super::state::Action;
-use super::theme::GAP;
+use super::state::{Action, ViewState};
+use super::theme::{GAP, SMALL, medium, palette};
 use crate::engine::command::GalleryCommand;
 use crate::engine::event::{GalleryEntry, JobKind};
 
-pub use server::ServerView;
+use disk::DiskView;
+pub use disk::answered;
+use server::ServerView;
 
 /// Galleries of at most so many images are looked at without being asked: it takes a moment.
 const AUTOMATIC: usize = 5000;
@@ -23,6 +26,8 @@ const AUTOMATIC: usize = 5000;
 /// What belongs to this page alone and is gone when the window closes.
 #[derive(Default)]
 pub struct GalleryView {
+    /// The part about galleries on disk.
+    pub disk: DiskView,
     /// The part about servers.
     pub server: ServerView,
     /// The gallery that was looked at without being asked.
@@ -45,10 +50,20 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         filled(ui, |ui| {
             scrolled(ui, "gallery", |ui| {
                 summary::ui(ui, cx);
+                disk::ui(ui, cx);
                 files::ui(ui, cx);
             });
         });
     });
+}
+
+/// Says above a ranking that it is approximate, and what that means.
+pub fn approximate_note(ui: &mut Ui, state: &ViewState) {
+    let Some(recall) = state.approximate() else { return };
+    let p = palette(ui.visuals());
+    let said = format!("approximate: finds {:.1} % of the ten nearest", 100.0 * recall);
+    let hint = "Measured on the gallery's own rows. The page Gallery switches back to exact searches";
+    ui.label(medium(said, SMALL).color(p.other)).on_hover_text(hint);
 }
 
 fn scrolled(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {

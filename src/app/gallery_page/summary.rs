@@ -60,13 +60,7 @@ fn facts(ui: &mut Ui, cx: &Cx<'_>, gallery: &GalleryInfo, survey: Option<&Survey
     let p = palette(ui.visuals());
     ui.label(semibold(file_name(&gallery.path), 16.0).color(p.strong))
         .on_hover_text(gallery.path.display().to_string());
-    Grid::new("gallery facts").num_columns(2).spacing(vec2(18.0, 4.0)).show(ui, |ui| {
-        let mut fact = |name: &str, value: String| {
-            ui.label(small(name).color(p.weak));
-            let response = ui.add(egui::Label::new(medium(&value, BODY).color(p.text)).truncate());
-            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{name}: {value}")));
-            ui.end_row();
-        };
+    fact_grid(ui, "gallery facts", |fact| {
         fact("Where", gallery.path.display().to_string());
         fact("Images", thousands(gallery.entries.len() as u64));
         if let Some(survey) = survey {
@@ -82,8 +76,23 @@ fn facts(ui: &mut Ui, cx: &Cx<'_>, gallery: &GalleryInfo, survey: Option<&Survey
                 "Model",
                 format!("{} ({}), {} numbers an image", file_name(&model.path), model.hash, thousands(numbers as u64)),
             );
-            fact("Embeddings in memory", bytes(2 * 4 * (numbers * gallery.entries.len()) as u64));
+            if cx.state.gallery_page.disk.info.is_none() {
+                fact("Embeddings in memory", bytes(2 * 4 * (numbers * gallery.entries.len()) as u64));
+            }
         }
+    });
+}
+
+/// Name and value, a line each: `contents` is handed what adds a line.
+pub fn fact_grid(ui: &mut Ui, id: &str, contents: impl FnOnce(&mut dyn FnMut(&str, String))) {
+    let p = palette(ui.visuals());
+    Grid::new(id).num_columns(2).spacing(vec2(18.0, 4.0)).show(ui, |ui| {
+        contents(&mut |name, value| {
+            ui.label(small(name).color(p.weak));
+            let response = ui.add(egui::Label::new(medium(&value, BODY).color(p.text)).truncate());
+            response.widget_info(|| WidgetInfo::labeled(Role::Label, true, format!("{name}: {value}")));
+            ui.end_row();
+        });
     });
 }
 

@@ -1,7 +1,11 @@
 //! What the gallery page knows: the survey of the files, the server, and the form that names it.
 
+mod disk;
+
 use std::path::PathBuf;
 use std::sync::Arc;
+
+pub use disk::{DiskForm, DiskPage};
 
 use crate::engine::command::{Measure, QueryId, ServerChoice};
 use crate::engine::event::{GalleryEvent, ServerAnswer};
@@ -33,6 +37,8 @@ pub struct GalleryPage {
     pub sent: Option<Sent>,
     /// The server's ranking that was asked for last.
     pub found: Option<Found>,
+    /// What is known of the open gallery, where it lies on disk, and of galleries on disk that grow.
+    pub disk: DiskPage,
 }
 
 impl GalleryPage {
@@ -45,6 +51,7 @@ impl GalleryPage {
             GalleryEvent::Found { query, measure, rows, answer } => {
                 self.found = Some(Found { query, measure, rows, answer });
             }
+            GalleryEvent::Disk(event) => self.disk.apply(event),
         }
     }
 
@@ -52,6 +59,7 @@ impl GalleryPage {
     pub fn forget_files(&mut self) {
         self.survey = None;
         self.sent = None;
+        self.disk.forget();
     }
 }
 
