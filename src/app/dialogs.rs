@@ -207,6 +207,9 @@ pub fn system_picker() -> Picker {
             | Target::TrainRun
             | Target::Resume
             | Target::Runs
+            | Target::GalleryImages
+            | Target::GalleryFolder
+            | Target::GalleryAdd
             | Target::Paper(_) => dialog.pick_folder().map(|p| vec![p]),
         }
     })
