@@ -1,8 +1,12 @@
 //! The window, driven as a user would: keys, clicks and drops in, commands out. No GPU, no model: a cardboard engine
 //! answers.
 
+#[path = "app/disk.rs"]
+mod disk;
 #[path = "app/fake.rs"]
 mod fake;
+#[path = "app/gallery.rs"]
+mod gallery;
 #[path = "app/investigate.rs"]
 mod investigate;
 

@@ -78,6 +78,7 @@ impl PathSheet {
             }
             let field = ui.add(
                 TextEdit::singleline(&mut self.typed)
+                    .id_salt("path")
                     .hint_text(self.target.example())
                     .desired_width(f32::INFINITY)
                     .margin(egui::Margin::symmetric(10, 6)),
@@ -206,6 +207,9 @@ pub fn system_picker() -> Picker {
             | Target::TrainRun
             | Target::Resume
             | Target::Runs
+            | Target::GalleryImages
+            | Target::GalleryFolder
+            | Target::GalleryAdd
             | Target::Paper(_) => dialog.pick_folder().map(|p| vec![p]),
         }
     })

@@ -65,6 +65,8 @@ pub enum Command {
     ZoomOff,
     /// Show queries, candidates and comparison.
     Investigate,
+    /// Show the gallery's files, and servers.
+    Gallery,
     /// Show the map of embeddings.
     Map,
     /// Show the training room.

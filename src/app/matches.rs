@@ -19,7 +19,7 @@ use super::state::{Action, Refinement};
 use super::target::Target;
 use super::theme::{palette, small};
 use super::widgets::{empty, header, icon_button, main_button, pill};
-use super::{keys, recorded, text};
+use super::{gallery_page, keys, recorded, text};
 use crate::engine::command::Measure;
 use crate::engine::event::{JobKind, SearchResult};
 use crate::engine::search::RERANKED;
@@ -174,6 +174,7 @@ fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
             pill(ui, ICON_CHECK, &format!("{} same", listing.same), p.same);
             pill(ui, ICON_CLOSE, &format!("{} different", listing.different), p.other);
         }
+        gallery_page::approximate_note(ui, cx.state);
         let mut parts = Vec::new();
         if let Some(rank) = result.first_same.filter(|_| state.settings.ground_truth) {
             parts.push(format!("First same person at rank {rank}"));

@@ -10,6 +10,7 @@ mod dock;
 mod export;
 mod finder;
 mod fuzzy;
+mod gallery_page;
 mod help;
 mod history;
 mod investigate;

@@ -2,13 +2,13 @@
 
 use egui::{CentralPanel, Frame, Margin, Role, Ui, WidgetInfo};
 use egui_material_icons::MaterialIcon;
-use egui_material_icons::icons::{ICON_IMAGE_SEARCH, ICON_MODEL_TRAINING, ICON_SCATTER_PLOT};
+use egui_material_icons::icons::{ICON_IMAGE_SEARCH, ICON_MODEL_TRAINING, ICON_PHOTO_LIBRARY, ICON_SCATTER_PLOT};
 
 use super::dock::{self, filled};
 use super::keys::{self, Command};
 use super::shell::{Cx, Page, Wish};
 use super::theme::{BODY, GAP, icon, medium, palette};
-use super::{map, training};
+use super::{gallery_page, map, training};
 
 /// One row of the table.
 pub struct Row {
@@ -28,6 +28,7 @@ pub struct Row {
 #[rustfmt::skip] // a table reads best with a row a line
 pub const PAGES: &[Row] = &[
     Row { page: Page::Investigate, sign: ICON_IMAGE_SEARCH, title: "Investigate", command: Command::Investigate, ui: dock::ui },
+    Row { page: Page::Gallery, sign: ICON_PHOTO_LIBRARY, title: "Gallery", command: Command::Gallery, ui: gallery_page::ui },
     Row { page: Page::Map, sign: ICON_SCATTER_PLOT, title: "Map", command: Command::Map, ui: map::ui },
     Row { page: Page::Train, sign: ICON_MODEL_TRAINING, title: "Train", command: Command::Train, ui: |ui, cx| one_pane(ui, cx, training::ui) },
 ];

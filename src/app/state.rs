@@ -5,6 +5,7 @@ mod action;
 mod case;
 mod certainty;
 mod form;
+mod gallery;
 pub mod history;
 mod jobs;
 mod listing;
@@ -33,6 +34,7 @@ pub use action::{Action, Move};
 pub use case::{CaseAction, CaseSettings, CaseView, OpenCase, with_ending};
 pub use certainty::Sureness;
 pub use form::{Field, TrainForm};
+pub use gallery::{DiskForm, Found, GalleryPage, ServerForm};
 pub use jobs::{Gravity, Job, Notice};
 pub use listing::{Group, Listing};
 pub use map::{Making, MapState};
@@ -106,6 +108,8 @@ pub struct ViewState {
     pub jobs: Vec<Job>,
     /// The case, if one is open.
     pub case: CaseView,
+    /// What the gallery page knows.
+    pub gallery_page: GalleryPage,
     /// The training run, if any.
     pub run: Run,
     /// The sitting at one of the paper's experiments, if any.
@@ -220,6 +224,7 @@ impl ViewState {
             }
             Event::Case(event) => self.case_event(event, send),
             Event::Room(event) => self.room_told(event, send),
+            Event::Gallery(event) => self.gallery_event(event, send),
             Event::Failed { what, message } => self.failed(what, message),
         }
     }
@@ -285,6 +290,7 @@ impl ViewState {
                 self.map.asked(&command);
                 send.push(Command::Map(command));
             }
+            Action::Gallery(command) => self.gallery_asked(command, send),
             Action::Cancel(job) => self.cancel(job, send),
             Action::Dismiss(id) => self.notices.retain(|n| n.id != id),
             Action::Case(action) => self.case_act(action, send),

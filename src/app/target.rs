@@ -41,6 +41,12 @@ pub enum Target {
     RunArchive,
     /// A model file whose page is wanted.
     PageModel,
+    /// The images of a gallery that is to be made on disk.
+    GalleryImages,
+    /// The folder of that gallery.
+    GalleryFolder,
+    /// A folder of images to add to the open gallery.
+    GalleryAdd,
 }
 
 impl Target {
@@ -65,6 +71,9 @@ impl Target {
             Target::Runs => "Choose the folder of runs",
             Target::RunArchive => "Import a run",
             Target::PageModel => "Choose a model file",
+            Target::GalleryImages => "Choose the images",
+            Target::GalleryFolder => "Choose a folder for the gallery",
+            Target::GalleryAdd => "Add a folder of images",
         }
     }
 
@@ -72,7 +81,7 @@ impl Target {
     pub fn hint(self) -> &'static str {
         match self {
             Target::Model => "A model file written by Rain (.safetensors)",
-            Target::Gallery => "A folder of sharp images; sub-folders are read too",
+            Target::Gallery => "A folder of sharp images, sub-folders too, or a gallery that was built on disk",
             Target::Queries => "An image, or a folder of images",
             Target::Frame => "An image of a whole scene; you draw a box round each person",
             Target::TrainData => {
@@ -93,6 +102,8 @@ impl Target {
             Target::Runs => "A folder whose sub-folders are runs",
             Target::RunArchive => "A run that was exported (.zip)",
             Target::PageModel => "A model file written by Rain, or published ResNet weights",
+            Target::GalleryImages | Target::GalleryAdd => "A folder of sharp images; sub-folders are read too",
+            Target::GalleryFolder => "A folder that does not exist yet; it will hold embeddings and small pictures",
         }
     }
 
@@ -115,6 +126,8 @@ impl Target {
             Target::Runs => "/home/me/runs",
             Target::RunArchive => "/home/me/first.zip",
             Target::PageModel => "/home/me/models/rain.safetensors",
+            Target::GalleryImages | Target::GalleryAdd => "/home/me/crops",
+            Target::GalleryFolder => "/home/me/gallery",
         }
     }
 
@@ -131,16 +144,26 @@ impl Target {
             | Target::TrainRun
             | Target::Runs
             | Target::PageModel
+            | Target::GalleryImages
+            | Target::GalleryFolder
             | Target::MapFeatures
             | Target::MapPeople
             | Target::Paper(_) => "Choose",
             Target::RunArchive => "Import",
+            Target::GalleryAdd => "Add",
             Target::Resume => "Resume",
         }
     }
 
     /// Whether the path may name something that is yet to be made.
     pub fn is_new_folder(self) -> bool {
-        matches!(self, Target::TrainRun | Target::NewCase | Target::MapSave | Target::Paper(PaperPath::Out))
+        matches!(
+            self,
+            Target::TrainRun
+                | Target::NewCase
+                | Target::MapSave
+                | Target::GalleryFolder
+                | Target::Paper(PaperPath::Out)
+        )
     }
 }

@@ -27,6 +27,7 @@ pub mod pedestrians;
 mod project;
 mod rank;
 mod reconstruct;
+mod remote;
 mod report;
 mod runs;
 mod search;
@@ -71,6 +72,7 @@ enum Command {
     Export(export::ExportArgs),
     Project(project::ProjectArgs),
     Figures(figures::FiguresArgs),
+    Remote(remote::RemoteArgs),
     Bench(bench::BenchArgs),
     Doctor(doctor::DoctorArgs),
     Case(case::CaseArgs),
@@ -110,6 +112,7 @@ pub fn run(cli: Cli) -> Result<()> {
         Some(Command::Export(args)) => export::run(&args),
         Some(Command::Project(args)) => project::run(&args, device),
         Some(Command::Figures(args)) => figures::run(&args, device),
+        Some(Command::Remote(args)) => remote::run(&args, device),
         Some(Command::Bench(args)) => bench::run(&args, device),
         Some(Command::Doctor(args)) => doctor::run(&args, device),
         Some(Command::Case(args)) => case::run(&args, device),

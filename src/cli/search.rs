@@ -27,7 +27,7 @@ pub struct SearchArgs {
     /// A model file written by Rain
     #[arg(long, value_name = "FILE")]
     model: PathBuf,
-    /// A folder of sharp images: a data set of any layout, or loose images
+    /// A folder of sharp images: a data set of any layout, loose images, or a gallery that `rain index build` made
     #[arg(long, value_name = "DIR")]
     gallery: PathBuf,
     /// Crops to search for: files, or folders of them
@@ -42,6 +42,9 @@ pub struct SearchArgs {
     /// Rank the nearest again by the neighbours that they share with the query (k-reciprocal)
     #[arg(long)]
     rerank: bool,
+    /// Search by the index of `rain index approximate`: faster, and a few candidates may be missed
+    #[arg(long)]
+    approximate: bool,
     #[command(flatten)]
     filter: FilterArgs,
     /// Print the result as JSON
@@ -92,7 +95,9 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
     let device = device.open()?;
     let model = Model::open(&args.model, &device)?;
     let hash = model.info.hash.clone();
-    let (desk, queries, broken) = lay_out(model, &args.gallery, &args.query, &device)?;
+    let (mut desk, queries, broken) = lay_out(model, &args.gallery, &args.query, &device)?;
+    desk.approximate = args.approximate;
+    let recall = args.approximate.then(|| desk.recall(args.measure)).transpose()?;
     tell_broken(&broken);
     let entries = desk.entries();
     let mut results = Vec::with_capacity(queries.len());
@@ -109,6 +114,8 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
             "measure": args.measure,
             "filter": refine.filter,
             "reranked": refine.rerank,
+            "exact": !args.approximate,
+            "recall": recall,
             "queries": queries,
             "broken": broken,
         }));
@@ -116,6 +123,9 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
     let mut text = String::new();
     for (query, result) in &results {
         as_text(query, result, entries, &mut text);
+    }
+    if let Some(recall) = recall {
+        let _ = writeln!(text, "Approximate: this index finds {:.1} % of the ten nearest", 100.0 * recall);
     }
     print(&text)
 }

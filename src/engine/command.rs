@@ -8,6 +8,7 @@ use image::RgbImage;
 pub use super::case::CaseCommand;
 use super::case::Restore;
 use super::event::Source;
+pub use super::gallery::{DiskCommand, GalleryCommand, ServerChoice};
 pub use super::map::MapCommand;
 use super::refine::Refine;
 use super::room::RoomCommand;
@@ -156,6 +157,8 @@ pub enum Command {
         /// How many times as far away, in thousandths.
         rate: u32,
     },
+    /// Something about the gallery's files, or a server's gallery: a job.
+    Gallery(GalleryCommand),
     /// Stop a job at the next safe point (a training run writes a checkpoint first).
     Cancel {
         /// Which.

@@ -23,6 +23,8 @@ use crate::gallery::matrix::Matrix;
 use crate::gallery::photos::{self, Listing};
 use crate::gallery::regions::{Regions, regions};
 use crate::gallery::search::Index;
+use crate::gallery::shelf::Shelf;
+use crate::gallery::store;
 use crate::model::rain::Rain;
 use crate::train::event::Flow;
 
@@ -41,24 +43,21 @@ pub(crate) struct Model {
 /// A gallery, embedded by the model on the desk.
 pub(crate) struct Gallery {
     pub info: GalleryInfo,
-    index: Index,
+    /// What is searched.
+    pub index: Arc<Shelf>,
 }
 
 impl Gallery {
     /// A gallery whose images have the raw embeddings `matrix`.
     pub fn of(info: GalleryInfo, matrix: &Matrix) -> Self {
-        Self { info, index: Index::new(matrix) }
-    }
-
-    pub fn index(&self) -> &Index {
-        &self.index
+        Self { info, index: Arc::new(Shelf::Memory(Index::new(matrix))) }
     }
 }
 
 /// A query, embedded by the model on the desk.
 pub(crate) struct Query {
     pub info: QueryInfo,
-    embedding: Vec<f32>,
+    pub embedding: Vec<f32>,
 }
 
 impl Query {
@@ -74,6 +73,8 @@ pub(crate) struct Desk {
     pub model: Option<Model>,
     pub gallery: Option<Gallery>,
     pub queries: BTreeMap<QueryId, Query>,
+    /// Whether a gallery on disk is searched by its graph.
+    pub approximate: bool,
     last_query: u64,
 }
 
@@ -86,8 +87,11 @@ impl Model {
         Ok(Self { info, rain })
     }
 
-    /// Reads and embeds a gallery folder.
+    /// Reads and embeds a gallery folder; one that was built on disk is opened.
     pub fn gallery(&self, folder: &Path, device: &Device, step: Step<'_>) -> Result<Gallery> {
+        if store::is_gallery(folder) {
+            return self.stored(folder, step);
+        }
         let Listing { photos, broken } = photos::gallery(folder)?;
         self.embed_gallery(folder, &photos, broken, device, step)
     }
@@ -252,11 +256,17 @@ impl Desk {
     pub fn replace_model(&mut self, model: Model, device: &Device, step: Step<'_>) -> Result<()> {
         let images: Vec<Arc<RgbImage>> = self.queries.values().map(|query| query.info.image.clone()).collect();
         let crops = images.len() as u64;
-        let stills = self.gallery.as_ref().map_or(0, |gallery| gallery.info.entries.len() as u64);
+        // A gallery on disk stays where this model made it, and is closed where another did.
+        let (anew, stays) = match &self.gallery {
+            Some(gallery) if gallery.index.disk().is_none() => (Some(&gallery.info), false),
+            Some(gallery) => (None, gallery.is_by(&model)),
+            None => (None, false),
+        };
+        let stills = anew.map_or(0, |info| info.entries.len() as u64);
         let embeddings = model.embed_images(&images, device, &mut |done, _| step(done, crops + stills))?;
-        let gallery = match &self.gallery {
+        let gallery = match anew {
             None => None,
-            Some(Gallery { info, .. }) => {
+            Some(info) => {
                 let photos: Vec<Photo> = info.entries.iter().map(photo).collect();
                 let broken = info.broken.to_vec();
                 let mut step = |done, _| step(crops + done, crops + stills);
@@ -264,7 +274,9 @@ impl Desk {
             }
         };
         self.queries.values_mut().zip(embeddings).for_each(|(query, embedding)| query.embedding = embedding);
-        self.gallery = gallery;
+        if !stays {
+            self.gallery = gallery;
+        }
         self.model = Some(model);
         Ok(())
     }
@@ -272,7 +284,7 @@ impl Desk {
     /// Distances of an embedding to every gallery image.
     pub fn distances(&self, embedding: &[f32], measure: Measure) -> Result<Vec<f32>> {
         let missing = || Error::input("No gallery is open", "Open a gallery first");
-        Ok(self.gallery.as_ref().ok_or_else(missing)?.index().distances(embedding, measure))
+        Ok(self.gallery.as_ref().ok_or_else(missing)?.index.distances(embedding, measure))
     }
 
     /// Ranks the whole gallery against a query.

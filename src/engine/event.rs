@@ -8,6 +8,7 @@ use image::RgbImage;
 pub use super::case::CaseEvent;
 use super::certainty::{Certainty, Sweep};
 use super::command::{JobId, Measure, QueryId};
+pub use super::gallery::{DiskEvent, DiskInfo, GalleryEvent, GraphInfo, ServerAnswer};
 use super::map::MapEvent;
 use super::paper::PaperEvent;
 use super::refine::Refine;
@@ -181,6 +182,12 @@ pub enum JobKind {
     Room,
     /// Making a map of embeddings.
     Map,
+    /// Looking at the gallery's files.
+    Files,
+    /// Speaking to a server.
+    Server,
+    /// Building, filling or checking a gallery on disk, or its graph.
+    Disk,
 }
 
 /// How far a job is.
@@ -315,6 +322,8 @@ pub enum Event {
         /// The image, or the reason.
         image: Result<Arc<RgbImage>, String>,
     },
+    /// Something about the gallery's files, or a server's gallery.
+    Gallery(GalleryEvent),
     /// A request outside a job failed, or the engine itself did; the text is complete and readable.
     Failed {
         /// What was asked, in words: "Open model".

@@ -10,7 +10,17 @@ use super::event::{Event, Progress};
 use super::outbox::Outbox;
 use crate::train::event::Flow;
 
-type Flags = BTreeMap<JobId, Arc<AtomicBool>>;
+type Flags = BTreeMap<JobId, Arc<Flag>>;
+
+/// What the user wishes of a job.
+#[derive(Default)]
+struct Flag {
+    cancelled: AtomicBool,
+    held: AtomicBool,
+}
+
+/// How often a held job looks whether to go on.
+const LOOK: Duration = Duration::from_millis(40);
 
 /// The running jobs. Shared with the window's thread, so that a cancel reaches a job in the middle of its work.
 #[derive(Clone, Default)]
@@ -18,9 +28,9 @@ pub(super) struct Jobs(Arc<Mutex<Flags>>);
 
 impl Jobs {
     pub fn open(&self, job: JobId, outbox: &Outbox) -> Ticket {
-        let cancelled = Arc::new(AtomicBool::new(false));
-        self.flags().insert(job, cancelled.clone());
-        Ticket { job, cancelled, outbox: outbox.clone(), pace: Pace::default() }
+        let flag = Arc::new(Flag::default());
+        self.flags().insert(job, flag.clone());
+        Ticket { job, flag, outbox: outbox.clone(), pace: Pace::default() }
     }
 
     pub fn close(&self, job: JobId) {
@@ -30,12 +40,19 @@ impl Jobs {
     /// Raises the flag of a job; a job that has ended is left alone.
     pub fn cancel(&self, job: JobId) {
         if let Some(flag) = self.flags().get(&job) {
-            flag.store(true, Ordering::SeqCst);
+            flag.cancelled.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// Holds a job that can be held, or lets it go on.
+    pub fn hold(&self, job: JobId, hold: bool) {
+        if let Some(flag) = self.flags().get(&job) {
+            flag.held.store(hold, Ordering::SeqCst);
         }
     }
 
     pub fn cancel_all(&self) {
-        self.flags().values().for_each(|flag| flag.store(true, Ordering::SeqCst));
+        self.flags().values().for_each(|flag| flag.cancelled.store(true, Ordering::SeqCst));
     }
 
     fn flags(&self) -> MutexGuard<'_, Flags> {
@@ -47,7 +64,7 @@ impl Jobs {
 /// What a running job holds.
 pub(super) struct Ticket {
     pub job: JobId,
-    cancelled: Arc<AtomicBool>,
+    flag: Arc<Flag>,
     outbox: Outbox,
     pace: Pace,
 }
@@ -55,7 +72,20 @@ pub(super) struct Ticket {
 impl Ticket {
     /// Whether to go on.
     pub fn flow(&self) -> Flow {
-        if self.cancelled.load(Ordering::SeqCst) || self.outbox.closing() { Flow::Stop } else { Flow::Continue }
+        if self.flag.cancelled.load(Ordering::SeqCst) || self.outbox.closing() { Flow::Stop } else { Flow::Continue }
+    }
+
+    /// Waits while the job is held and not cancelled; answers whether it waited. The pace is then measured anew.
+    pub fn wait_while_held(&mut self) -> bool {
+        let mut waited = false;
+        while self.flag.held.load(Ordering::SeqCst) && self.flow() == Flow::Continue {
+            std::thread::sleep(LOOK);
+            waited = true;
+        }
+        if waited {
+            self.start_again();
+        }
+        waited
     }
 
     /// Forgets the pace so far: what comes next says how long the rest takes.

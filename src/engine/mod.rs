@@ -6,6 +6,7 @@ pub mod certainty;
 pub mod command;
 pub(crate) mod desk;
 pub mod event;
+pub mod gallery;
 mod intake;
 mod job;
 pub mod map;
@@ -15,6 +16,7 @@ pub mod paper;
 pub mod refine;
 pub mod room;
 pub(crate) mod search;
+mod stored;
 #[cfg(test)]
 mod tests;
 mod thumbnails;

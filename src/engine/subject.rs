@@ -12,6 +12,9 @@ use crate::gallery::matrix::Matrix;
 use crate::projection::map::{Role, Spot, Subject};
 use crate::projection::people::name;
 
+/// Images of a gallery that are laid out, at most: their embeddings are in memory, and more dots than that tell nothing.
+const LAID_OUT: usize = 200_000;
+
 impl Model {
     /// Embeds image files, degraded by `rate`.
     pub fn embed_files(&self, paths: &[PathBuf], rate: f64, device: &Device, step: Step<'_>) -> Result<Embedded> {
@@ -44,7 +47,14 @@ impl Desk {
         });
         let spots: Vec<Spot> = stills.chain(queries).collect();
         let columns = gallery.index.columns();
-        let mut data = gallery.index.matrix().data.clone();
+        if gallery.index.len() > LAID_OUT {
+            return Err(Error::input(
+                format!("A map of {} images would not fit into memory", gallery.index.len()),
+                format!("Open a gallery of at most {LAID_OUT} images for a map"),
+            ));
+        }
+        let everything: Vec<usize> = (0..gallery.index.len()).collect();
+        let mut data = gallery.index.rows_of(&everything).data;
         self.queries.values().for_each(|query| data.extend_from_slice(&query.embedding));
         let title = match self.queries.len() {
             0 => name(&gallery.info.path),

@@ -394,3 +394,5 @@ fn regions_of_a_pair_sum_to_its_similarity() {
     bench.engine.send(Command::Explain { query, entry: 999 });
     assert_eq!(bench.failure().0, "Show the regions");
 }
+#[path = "disk_tests.rs"]
+mod disk;

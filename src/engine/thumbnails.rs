@@ -1,4 +1,7 @@
 //! Decoding images for the screen, on threads of their own: it goes on while a run trains.
+//!
+//! A gallery on disk has small pictures of its images. One is shown at once where the file itself is large, and stays where the
+//! file is not there.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -13,6 +16,7 @@ use super::panic::{Failure, guarded};
 use crate::data::image_io;
 use crate::data::resolution::reduced;
 use crate::error::{Error, Result};
+use crate::gallery::store::Store;
 
 const THREADS: usize = 2;
 /// Requests that may wait; beyond it the oldest, long scrolled away, are answered with a refusal.
@@ -28,6 +32,27 @@ struct Shared {
     queue: Mutex<Queue>,
     bell: Condvar,
     outbox: Outbox,
+    album: Album,
+}
+
+/// The gallery on disk whose small pictures serve, if one is open.
+#[derive(Clone, Default)]
+pub(super) struct Album(Arc<Mutex<Option<Arc<Store>>>>);
+
+impl Album {
+    /// Another gallery is open, or none.
+    pub fn set(&self, store: Option<Arc<Store>>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = store;
+    }
+
+    /// The small picture of a file, and whether the file has more pixels than that.
+    fn picture(&self, path: &Path) -> Option<(RgbImage, bool)> {
+        let store = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let (row, record) = store.find(path).ok()??;
+        let small = image_io::decode(path, &store.thumbnail(row).ok()??).ok()?;
+        let larger = (record.width, record.height) != small.dimensions();
+        Some((small, larger))
+    }
 }
 
 /// Longest side of a full frame on the screen: larger textures are not to be had everywhere.
@@ -51,8 +76,8 @@ struct Queue {
 }
 
 impl Thumbnails {
-    pub fn start(outbox: Outbox) -> Result<Self> {
-        let shared = Arc::new(Shared { queue: Mutex::default(), bell: Condvar::new(), outbox });
+    pub fn start(outbox: Outbox, album: Album) -> Result<Self> {
+        let shared = Arc::new(Shared { queue: Mutex::default(), bell: Condvar::new(), outbox, album });
         let mut pool = Self { shared, threads: Vec::with_capacity(THREADS) };
         for number in 0..THREADS {
             let shared = pool.shared.clone();
@@ -114,7 +139,7 @@ impl Shared {
     fn serve(&self) {
         while let Some(request) = self.next() {
             let decoded = guarded(|| match &request {
-                Request::Side(path, max_side) => decode(path, *max_side),
+                Request::Side(path, max_side) => self.show(path, *max_side),
                 Request::Far(path, rate) => decode_far(path, *rate),
                 Request::Frame(path) => decode(path, FRAME_SIDE),
             });
@@ -123,6 +148,21 @@ impl Shared {
                 Failure::Cancelled => Error::Cancelled.to_string(),
             });
             self.outbox.result(answer(request, decoded));
+        }
+    }
+
+    /// The picture of a file. Where the gallery has a small one of a large file, that is told first.
+    fn show(&self, path: &Path, max_side: u32) -> Result<Decoded> {
+        let small = self.album.picture(path);
+        if let Some((small, true)) = &small
+            && path.exists()
+        {
+            let image = Ok(Arc::new(small.clone()));
+            self.outbox.result(Event::Thumbnail { path: path.to_path_buf(), max_side, image });
+        }
+        match (decode(path, max_side), small) {
+            (Err(_), Some((small, _))) => Ok((small.dimensions().into(), small)),
+            (image, _) => image,
         }
     }
 

@@ -8,7 +8,7 @@ use candle_core::Device;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 
 use super::case::{Cases, Restore};
-use super::command::{Command, JobId, MapCommand};
+use super::command::{Command, DiskCommand, GalleryCommand, JobId, MapCommand};
 use super::desk::{Desk, Model};
 use super::event::{Event, JobEnd, JobKind};
 use super::job::{Jobs, Ticket};
@@ -16,12 +16,12 @@ use super::outbox::{Outbox, Wake};
 use super::panic::{Failure, guarded};
 use super::paper;
 use super::room::{Room, RoomCommand};
-use super::thumbnails::Thumbnails;
+use super::thumbnails::{Album, Thumbnails};
 use super::training::{EngineObserver, Train, Wishes, train};
 use crate::device::{DeviceChoice, describe};
 use crate::error::{Error, Result};
 use crate::eval::paper::Order;
-use crate::gallery::{embed::BATCH, photos};
+use crate::gallery::{embed::BATCH, photos, store};
 use crate::train::config::RunConfig;
 use crate::train::event::Flow;
 use crate::train::trainer::Outcome;
@@ -60,7 +60,8 @@ impl Engine {
         let (commands, inbox) = bounded(CAPACITY);
         let (outbox, events) = Outbox::new(wake);
         let jobs = Jobs::default();
-        let thumbnails = Thumbnails::start(outbox.clone())?;
+        let album = Album::default();
+        let thumbnails = Thumbnails::start(outbox.clone(), album.clone())?;
         let (opened, open) = bounded::<Result<()>>(1);
         let cases = Cases::start(outbox.clone(), commands.clone())?;
         let room = Some(Room::start(outbox.clone(), jobs.clone())?);
@@ -75,7 +76,7 @@ impl Engine {
                 }
             };
             let _ = opened.send(Ok(()));
-            Worker::new(device, inbox, theirs, their_jobs, their_wishes, train).run();
+            Worker { album, ..Worker::new(device, inbox, theirs, their_jobs, their_wishes, train) }.run();
         };
         let thread = std::thread::Builder::new().name("engine".into()).stack_size(STACK).spawn(body).map_err(|e| {
             Error::input(format!("The engine's thread could not start ({e})"), "Close other programs and start again")
@@ -94,6 +95,7 @@ impl Engine {
         match command {
             Command::Cancel { job } => self.jobs.cancel(job),
             Command::Case(command) => self.cases.ask(command),
+            Command::Gallery(GalleryCommand::Disk(DiskCommand::Hold { job, hold })) => self.jobs.hold(job, hold),
             Command::Thumbnail { path, max_side } => {
                 if let Some(thumbnails) = &self.thumbnails {
                     thumbnails.ask(path, max_side);
@@ -157,13 +159,14 @@ pub(super) struct Worker {
     pub device: Device,
     inbox: Receiver<Command>,
     pub outbox: Outbox,
-    jobs: Jobs,
+    pub(super) jobs: Jobs,
     train: Train,
     pub(super) desk: Desk,
-    last_job: u64,
+    pub(super) last_job: u64,
     pub training: bool,
     wishes: Wishes,
     mapping: mapping::Mapping,
+    pub(super) album: Album,
 }
 
 impl Worker {
@@ -179,6 +182,7 @@ impl Worker {
             training: false,
             wishes,
             mapping: mapping::Mapping::default(),
+            album: Album::default(),
         }
     }
 
@@ -251,6 +255,7 @@ impl Worker {
             Command::Paper { order } => self.paper(&order),
             Command::Room(RoomCommand::Estimate(config)) => self.estimate(&config),
             Command::Map(command) => self.map(command),
+            Command::Gallery(command) => self.gallery(command),
             // These never come this far: `Engine::send` sees to them.
             Command::Case(_)
             | Command::Thumbnail { .. }
@@ -271,28 +276,25 @@ impl Worker {
             tell(self);
             return Ok(());
         }
+        let before = self.desk.gallery.as_ref().map(|gallery| gallery.info.path.clone());
         self.job(JobKind::Gallery, format!("Embed again with {}", name(path)), |worker, ticket| {
             worker
                 .desk
                 .replace_model(model, &worker.device, &mut |done, total| ticket.progress(done, total, "images"))?;
             tell(worker);
-            if let Some(gallery) = &worker.desk.gallery {
-                worker.outbox.result(Event::GalleryOpened(gallery.info.clone()));
-            }
-            Ok(())
+            worker.tell_gallery(before)
         });
         Ok(())
     }
 
     fn open_gallery(&mut self, path: &Path) -> Result<()> {
         self.desk.model()?;
-        self.job(JobKind::Gallery, format!("Embed gallery {}", name(path)), |worker, ticket| {
+        let verb = if store::is_gallery(path) { "Open" } else { "Embed" };
+        self.job(JobKind::Gallery, format!("{verb} gallery {}", name(path)), |worker, ticket| {
             let mut step = |done, total| ticket.progress(done, total, "images");
             let gallery = worker.desk.model()?.gallery(path, &worker.device, &mut step)?;
-            let info = gallery.info.clone();
             worker.desk.gallery = Some(gallery);
-            worker.outbox.result(Event::GalleryOpened(info));
-            Ok(())
+            worker.tell_gallery(None)
         });
         Ok(())
     }
@@ -417,6 +419,7 @@ fn what(command: &Command) -> &'static str {
         Command::Map(MapCommand::Project { .. }) => "Make map",
         Command::Map(MapCommand::Open { .. }) => "Open map",
         Command::Map(MapCommand::Save { .. }) => "Save map",
+        Command::Gallery(command) => command.what(),
         Command::Cancel { .. } => "Stop",
         Command::Case(_) => "Case",
         Command::Restore(_) => "Open case",

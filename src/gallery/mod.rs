@@ -14,5 +14,8 @@ pub mod matrix;
 pub mod order;
 pub mod photos;
 pub mod regions;
+pub mod remote;
 pub mod search;
+pub mod shelf;
 pub mod store;
+pub mod survey;

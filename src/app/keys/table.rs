@@ -90,6 +90,7 @@ pub const TABLE: &[Row] = &[
     row(Group::Compare, Command::PanUp, "Move the view up", "Shift+↑", &[shift(Key::ArrowUp)], |s| pan(s, 0.0, -0.1)),
     row(Group::Compare, Command::PanDown, "Move the view down", "Shift+↓", &[shift(Key::ArrowDown)], |s| pan(s, 0.0, 0.1)),
     row(Group::Go, Command::Investigate, "Investigate", "Ctrl+1", &[control(Key::Num1)], |_| Ok(Wish::Show(Page::Investigate))),
+    row(Group::Go, Command::Gallery, "Gallery", "Ctrl+2", &[control(Key::Num2)], |_| Ok(Wish::Show(Page::Gallery))),
     row(Group::Go, Command::Map, "Map", "Ctrl+3", &[control(Key::Num3)], |_| Ok(Wish::Show(Page::Map))),
     row(Group::Go, Command::Train, "Train", "Ctrl+4 or Ctrl+T", &[control(Key::Num4), control(Key::T)], |_| Ok(Wish::Show(Page::Train))),
     row(Group::Go, Command::NextPane, "Next pane", "F6", &[plain(Key::F6)], |_| Ok(Wish::NextPane(true))),

@@ -11,7 +11,7 @@ use crate::app::finder::Finder;
 use crate::app::state::{Action, CaseAction};
 use crate::app::target::Target;
 use crate::app::theme::{self, Choice};
-use crate::app::{crop, export, investigate, map, training};
+use crate::app::{crop, export, gallery_page, investigate, map, training};
 use crate::engine::command::{CaseCommand, Command};
 
 impl App {
@@ -54,6 +54,11 @@ impl App {
             Target::MapFeatures | Target::MapPeople | Target::MapOpen | Target::MapSave => {
                 let dark = ctx.theme() == Theme::Dark;
                 if let Some(wish) = map::answered(target, first, &self.state, &mut self.view.map, dark) {
+                    self.fulfil(wish, ctx);
+                }
+            }
+            Target::GalleryImages | Target::GalleryFolder | Target::GalleryAdd => {
+                if let Some(wish) = gallery_page::answered(target, first, &self.state, &mut self.view.gallery) {
                     self.fulfil(wish, ctx);
                 }
             }

@@ -6,6 +6,7 @@ use super::{Page, Sheet, Wish};
 use crate::app::dialogs::PathSheet;
 use crate::app::dock::{Dock, Pane};
 use crate::app::finder::Finder;
+use crate::app::gallery_page::GalleryView;
 use crate::app::map::MapView;
 use crate::app::remember::Look;
 use crate::app::state::{PaperForm, TrainForm, ViewState};
@@ -36,6 +37,8 @@ pub struct View {
     pub map: MapView,
     /// The page that is seen.
     pub page: Page,
+    /// The gallery page's own things.
+    pub gallery: GalleryView,
     /// The grid of cards: where it is scrolled to.
     pub grid: matches::GridView,
     /// A card has the keyboard: it goes along with the selection.

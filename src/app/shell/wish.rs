@@ -68,6 +68,8 @@ pub enum Page {
     /// Queries, candidates, comparison.
     #[default]
     Investigate,
+    /// The gallery's files, and galleries on servers.
+    Gallery,
     /// The map of embeddings.
     Map,
     /// Starting and following a training run.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{CaseAction, Refinement, Sort};
-use crate::engine::command::{JobId, MapCommand, Measure, QueryId, Still};
+use crate::engine::command::{GalleryCommand, JobId, MapCommand, Measure, QueryId, Still};
 use crate::engine::room::RoomCommand;
 use crate::eval::paper::Order;
 use crate::train::config::RunConfig;
@@ -75,6 +75,8 @@ pub enum Action {
     Room(RoomCommand),
     /// Make, open or save a map.
     Map(MapCommand),
+    /// Something about the gallery's files, or a server's gallery.
+    Gallery(GalleryCommand),
     /// Stop a job.
     Cancel(JobId),
     /// Close a notice.

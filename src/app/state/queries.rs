@@ -28,6 +28,7 @@ impl ViewState {
             .as_ref()
             .is_some_and(|old| Arc::ptr_eq(&old.entries, &gallery.entries) || old.entries == gallery.entries);
         self.gallery = Some(gallery);
+        self.gallery_page.forget_files();
         if !same {
             self.queries.iter_mut().for_each(|q| q.confirmed.clear());
         }

@@ -15,6 +15,7 @@ use crate::gallery::store::{self, Maker, Store, exchange};
 use crate::model::rain::Rain;
 
 mod add;
+mod approximate;
 mod search;
 
 /// Keep a gallery on disk: embedded once, opened in an instant, searched by the thousand or the million
@@ -32,6 +33,7 @@ enum Command {
     Build(add::BuildArgs),
     Add(add::AddArgs),
     Search(search::SearchArgs),
+    Approximate(approximate::ApproximateArgs),
     /// Check every byte of a gallery
     ///
     /// Reads embeddings and codes against their checksums and each other, and the database against both. Fails where
@@ -75,6 +77,7 @@ pub(super) fn run(args: &IndexArgs, device: DeviceChoice) -> Result<()> {
         Command::Build(args) => add::build(args, device),
         Command::Add(args) => add::add(args, device),
         Command::Search(args) => search::run(args, device),
+        Command::Approximate(args) => approximate::run(args),
         Command::Verify(args) => verify(args),
         Command::Info(args) => info(args),
         Command::Export(args) => export(args),

@@ -23,8 +23,8 @@ use crate::model::rain::Rain;
 
 /// Rank a gallery on disk against query crops
 ///
-/// Every image of the gallery is compared; the result is exact. Filters that are given must all hold. Prints candidates, for
-/// a person to judge.
+/// Every image of the gallery is compared; the result is exact, unless --approximate is given. Filters that are given must all
+/// hold. Prints candidates, for a person to judge.
 #[derive(Debug, Clone, clap::Args)]
 pub(super) struct SearchArgs {
     /// The gallery's folder
@@ -42,6 +42,9 @@ pub(super) struct SearchArgs {
     /// How embeddings are compared
     #[arg(long, value_enum, default_value_t)]
     measure: Measure,
+    /// Search by the index of `rain index approximate`: faster, and a few candidates may be missed
+    #[arg(long)]
+    approximate: bool,
     #[command(flatten)]
     filter: FilterArgs,
     /// Print the result as JSON
@@ -119,7 +122,12 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
     }
     let stop = stop_on_ctrl_c()?;
     let ask = Ask { queries: &embedded.matrix, measure: args.measure, top: args.top, mask: Some(&mask) };
-    let answers = search_on(&store.blocks(), &ask, &device, &stop)?;
+    let graph = args.approximate.then(|| super::approximate::open(&store, args.measure)).transpose()?;
+    let answers = match &graph {
+        Some(graph) => graph.search(&store.blocks(), &ask, &stop)?,
+        None => search_on(&store.blocks(), &ask, &device, &stop)?,
+    };
+    let recall = graph.map(|graph| graph.about().recall);
     let searched = mask.count();
     let (mut text, mut queries) = (String::new(), Vec::new());
     for (&query, answer) in embedded.kept.iter().zip(&answers) {
@@ -148,8 +156,11 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
     if args.json {
         return print_json(&json!({
             "gallery": args.gallery, "rows": store.rows(), "searched": searched, "measure": args.measure,
-            "exact": true, "queries": queries, "broken": broken,
+            "exact": recall.is_none(), "recall": recall, "queries": queries, "broken": broken,
         }));
+    }
+    if let Some(recall) = recall {
+        let _ = writeln!(text, "Approximate: this index finds {:.1} % of the ten nearest", 100.0 * recall);
     }
     print(&text)
 }

