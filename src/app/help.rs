@@ -9,7 +9,7 @@ use super::theme::{BODY, medium, palette, semibold, small};
 use super::widgets::{header, icon_button, plain_button, sheet, text_button};
 
 /// Width of a column of the sheet of keys.
-const COLUMN: f32 = 340.0;
+const COLUMN: f32 = 400.0;
 
 /// The sheet of keys; true when it is to be closed.
 pub fn keys(ctx: &Context) -> bool {
@@ -22,7 +22,8 @@ pub fn keys(ctx: &Context) -> bool {
                 ui.close();
             }
         });
-        ScrollArea::vertical().max_height((room.y - 160.0).max(120.0)).show(ui, |ui| {
+        let height = (room.y - 160.0).max(120.0);
+        ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {
             ui.columns(columns, |slots| {
                 // Lists stand in their order; a column is full when it has its share of all rows.
                 let all: usize = Group::ALL.into_iter().map(|group| rows(group).count()).sum();

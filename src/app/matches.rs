@@ -165,7 +165,7 @@ fn ready(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
     false
 }
 
-fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
+fn summary(ui: &mut Ui, cx: &mut Cx<'_>, result: &SearchResult) {
     let p = palette(ui.visuals());
     let (state, listing) = (cx.state, &cx.state.listing);
     ui.horizontal_wrapped(|ui| {
@@ -200,6 +200,7 @@ fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
             mib(usage.most)
         );
         ui.label(small(memory).color(p.weak)).on_hover_text(hint);
+        controls::size(ui, cx);
     });
 }
 

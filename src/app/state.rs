@@ -131,6 +131,8 @@ pub struct ViewState {
     searching: Vec<QueryId>,
     next_notice: u64,
     pasted: usize,
+    /// What is being cut out or pasted: the first of it is looked at when it comes.
+    expected: Option<PathBuf>,
 }
 
 impl ViewState {
@@ -245,12 +247,18 @@ impl ViewState {
                     send.push(Command::AddQueries { paths });
                 }
             }
-            Action::AddStills(stills) => send.push(Command::AddStills { stills }),
+            Action::AddStills(stills) => {
+                self.expected = stills.first().map(|still| still.path.clone());
+                send.push(Command::AddStills { stills });
+            }
             Action::OpenFrame(path) => {
                 self.frame = Some(OpenFrame { path: path.clone(), image: None });
                 send.push(Command::Frame { path });
             }
-            Action::AddCrops { path, boxes } => send.push(Command::AddCrops { path, boxes }),
+            Action::AddCrops { path, boxes } => {
+                self.expected = Some(path.clone());
+                send.push(Command::AddCrops { path, boxes });
+            }
             Action::SearchAll => self.search_all(send),
             Action::Refine(change) => self.refine(change, send),
             Action::Explain => self.explain(send),

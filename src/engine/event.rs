@@ -114,6 +114,14 @@ pub struct QueryInfo {
     pub effective: Option<[u32; 2]>,
 }
 
+impl QueryInfo {
+    /// The width and height in pixels that it looks like, where that is clearly less than its own: the estimate is not finer.
+    pub fn looks_like(&self) -> Option<[u32; 2]> {
+        let (width, height) = self.image.dimensions();
+        self.effective.filter(|[w, h]| 20 * w <= 17 * width || 20 * h <= 17 * height)
+    }
+}
+
 impl Default for QueryInfo {
     /// A query of which nothing is known.
     fn default() -> Self {

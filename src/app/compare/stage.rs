@@ -37,9 +37,9 @@ pub(super) fn sights(ui: &Ui, cx: &mut Cx<'_>, query: &Query) -> [Sight; 3] {
     let look = cx.view.compare.look();
     let heats = heats(ctx, cx);
     let (w, h) = query.info.image.dimensions();
-    let seen = match query.info.effective {
-        Some([ew, eh]) if ew < w || eh < h => format!("{w}×{h} px, looks like {ew}×{eh}"),
-        _ => format!("{w}×{h} px"),
+    let seen = match query.info.looks_like() {
+        Some([ew, eh]) => format!("{w}×{h} px, looks like {ew}×{eh}"),
+        None => format!("{w}×{h} px"),
     };
     let crop = Sight {
         title: "Query",

@@ -1,5 +1,6 @@
 //! The conditions in force, each with a way to take it away, and the sheet that sets them.
 
+use egui::style::StyleModifier;
 use egui::{Button, Popup, PopupCloseBehavior, Role, Ui, WidgetInfo, vec2};
 use egui_material_icons::icons::{
     ICON_BOOKMARK, ICON_CLOSE, ICON_FACT_CHECK, ICON_FILTER_ALT, ICON_LABEL, ICON_PLAYLIST_ADD, ICON_SORT,
@@ -114,7 +115,11 @@ pub fn button(ui: &mut Ui, cx: &mut Cx<'_>) {
     let button = Button::new((icon(ICON_FILTER_ALT, 16.0).color(colour), medium("Filters", 13.0).color(colour)));
     let response = ui.add(button).on_hover_text("Search only a part of the gallery");
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Filters"));
-    Popup::menu(&response).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| sheet(ui, cx));
+    // A menu's own style would undress its fields and boxes.
+    Popup::menu(&response)
+        .style(StyleModifier::default())
+        .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
+        .show(|ui| sheet(ui, cx));
 }
 
 fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) {
