@@ -56,8 +56,8 @@ pub fn parse_time(text: &str) -> Option<i64> {
     if let Ok(stamp) = text.parse::<Timestamp>() {
         return Some(stamp.as_millisecond());
     }
-    // A time of day alone first: jiff would read "10:18" as nothing else, but a date also as midnight.
-    if !text.contains('-') {
+    // A time of day alone first, and only where there is no date: of one jiff would take the time, and let go of the day.
+    if !text.contains(['-', 'T', 't', ' ']) {
         let since = text.parse::<Time>().ok()?.duration_since(Time::midnight());
         return i64::try_from(since.as_millis()).ok();
     }
@@ -81,6 +81,7 @@ mod tests {
             ("2026-11-25 10:18", "2026-11-25 10:18:00"),
             ("2026-11-25", "2026-11-25 00:00:00"),
             ("1764065880", "2025-11-25 10:18:00"),
+            ("20251125T101807", "2025-11-25 10:18:07"),
             ("10:18", "10:18:00"),
             (" 01:02:03.5 ", "1:02:03"),
             ("75.5", "0:01:15"),

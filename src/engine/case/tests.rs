@@ -21,6 +21,7 @@ use crate::train::event::Observer;
 use crate::train::trainer::Outcome;
 
 const DEADLINE: Duration = Duration::from_secs(60);
+const FRAME: &str = "gallery/0003_c2s1_000004_00.png";
 const QUERY: &str = "gallery/0002_c2s1_000004_00.png";
 
 /// A folder with a tiny model and a gallery of six crops.
@@ -168,7 +169,7 @@ fn a_case_comes_back_with_queries_model_gallery_and_verdicts() {
 fn a_case_knows_where_a_query_was_cut_out_and_has_only_that_part() {
     let folder = world();
     let file = folder.path().join("a.raincase");
-    let frame = folder.path().join(QUERY);
+    let frame = folder.path().join(FRAME);
     let area = [3, 5, 12, 30];
     {
         let engine = engine();
