@@ -138,7 +138,7 @@ fn approximate(ui: &mut Ui, cx: &mut Cx<'_>, info: &DiskInfo) {
     });
     let name = measure_name(measure);
     let text = match graph {
-        None => format!("Every search is exact. There is no index for the {name} distance yet."),
+        None => format!("Every search is exact. There is no index for the {name} yet."),
         Some(graph) if graph.sample == 0 => "So few images are all compared, so that every search is exact.".to_owned(),
         Some(graph) => {
             let late = info.rows.saturating_sub(graph.rows);
@@ -147,7 +147,7 @@ fn approximate(ui: &mut Ui, cx: &mut Cx<'_>, info: &DiskInfo) {
                 late => format!(" The {} rows that came later are all compared.", thousands(late as u64)),
             };
             format!(
-                "This index finds {:.1} % of the ten nearest by {name} distance, measured on {} of the gallery's own rows.{late}",
+                "This index finds {:.1} % of the ten nearest by {name}, measured on {} of the gallery's own rows.{late}",
                 100.0 * graph.recall,
                 thousands(graph.sample as u64)
             )
