@@ -161,6 +161,22 @@ fn search_ranks_the_gallery() {
 }
 
 #[test]
+fn a_search_of_a_part_of_the_gallery_returns_nothing_else() {
+    let mut search =
+        rain(&["search", "--camera", "2", "--max-distance", "1.5", "--min-height", "8", "--rerank", "--model"]);
+    search.arg(WORLD.model()).arg("--gallery").arg(WORLD.gallery()).arg("--query").arg(WORLD.query());
+    let found = json(&mut search);
+    assert_eq!((&found["filter"]["cameras"], &found["reranked"]), (&serde_json::json!([2]), &true.into()));
+    let query = &found["queries"][0];
+    let candidates = query["candidates"].as_array().expect("candidates");
+    assert_eq!(query["passing"], candidates.len());
+    assert!(!candidates.is_empty() && candidates.iter().all(|c| c["camera"] == 2), "{candidates:?}");
+    let mut wrong = rain(&["search", "--from", "yesterday", "--model", "m", "--gallery", "g", "--query", "q"]);
+    let said = String::from_utf8(wrong.output().expect("the program starts").stderr).expect("UTF-8");
+    assert!(said.contains("a time looks like"), "{said}");
+}
+
+#[test]
 fn reconstructions_say_what_they_are() {
     let out = WORLD.path("reconstructions");
     let mut reconstruct = rain(&["reconstruct", "--model"]);

@@ -159,7 +159,7 @@ fn wait_a_tick() {
 
 #[test]
 fn files_that_move_change_go_and_come_back_are_recognised() {
-    let world = World::new(16);
+    let world = World::new(24);
     let (gallery, folder) = (world.path("gallery"), world.path("images"));
     let source = world.people().join("bounding_box_train");
     let mut names: Vec<_> = fs::read_dir(&source).expect("images").map(|e| e.expect("an entry").file_name()).collect();

@@ -75,7 +75,9 @@ impl Window {
         self.settle();
     }
 
+    /// Clicks where the label stands once nothing moves: an answer that has just come may have shifted the page.
     fn click(&mut self, label: &str) {
+        self.settle();
         self.harness.get_by_label(label).click();
         self.settle();
     }
@@ -292,8 +294,9 @@ fn a_run_is_archived_deleted_brought_back_and_imported() {
     window.until_has("lies in the trash");
     assert!(!runs.join("first").exists());
     window.click("Bring the run back");
+    let model = runs.join("first/model.safetensors");
+    window.until("the run's model is back", |_| model.is_file());
     window.until_has("Run first");
-    assert!(runs.join("first/model.safetensors").is_file());
 
     window.click("Import a run…");
     window.fill(Role::TextInput, "Path", &runs.join("first.zip").display().to_string());

@@ -1,20 +1,26 @@
-//! The query, its reconstruction and the chosen candidate side by side, and what is known about the pair.
+//! The query, its reconstruction and the chosen candidate, and what is known about the pair.
 
-use egui::{Grid, Modal, Role, ScrollArea, Ui, Vec2, WidgetInfo, vec2};
+mod lens;
+mod stage;
+mod view;
+
+use egui::{Grid, Modal, Role, ScrollArea, Ui, WidgetInfo, vec2};
 use egui_material_icons::icons::{
     ICON_BLUR_ON, ICON_CHECK, ICON_CLOSE, ICON_COMPARE, ICON_CONTENT_COPY, ICON_FULLSCREEN, ICON_INFO, ICON_TUNE,
 };
 
-use super::keys;
 use super::matches::{distance, measure_name, thousands, verdict};
 use super::shell::{Cx, Wish};
 use super::state::{Query, file_name};
 use super::theme::{SMALL, icon, medium, palette, small};
-use super::thumbs::{MAX_SIDE, Picture};
-use super::verdicts;
-use super::widgets::{self, Caption, caption, empty, header, icon_button};
+use super::widgets::{self, empty, header, icon_button};
+use super::{keys, text, verdicts};
+use crate::data::clock;
 use crate::data::dataset::UNKNOWN;
-use crate::engine::event::{Candidate, GalleryEntry};
+use crate::engine::event::{Candidate, GalleryEntry, Source};
+
+pub use lens::Lens;
+pub use view::{Change, CompareView, Mode};
 
 /// Stands by every reconstruction.
 pub const NOT_EVIDENCE: &str = "Reconstruction, not evidence";
@@ -28,15 +34,17 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.wishes.push(Wish::Enlarge);
         }
     });
-    ui.add_space(4.0);
+    ui.add_space(2.0);
     let Some(query) = cx.state.query() else {
         empty(ui, ICON_BLUR_ON, "Nothing to compare yet", "Choose a query and a candidate");
         return;
     };
+    view::controls(ui, cx);
     ScrollArea::vertical().auto_shrink(false).id_salt("compare").show(ui, |ui| {
-        let gap = 8.0;
-        let width = ((ui.available_width() - 2.0 * gap) / 3.0).floor().max(40.0);
-        triple(ui, cx, query, vec2(width, width * 2.0), gap);
+        let (gap, width) = (8.0, ui.available_width());
+        let third = ((width - 2.0 * gap) / 3.0).floor().max(40.0);
+        let height = if cx.view.compare.mode == Mode::Side { third * 2.0 } else { (width * 1.15).min(420.0) };
+        stage::ui(ui, cx, query, vec2(width, height), gap);
         ui.add_space(8.0);
         verdicts::ui(ui, cx);
         details(ui, cx, query);
@@ -50,81 +58,45 @@ pub fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
     };
     let room = ui.ctx().content_rect().size();
     let gap = 16.0;
-    let height = (room.y - 240.0).max(120.0);
-    let width = (height / 2.0).min((room.x - 140.0) / 3.0).floor();
+    let side = cx.view.compare.mode == Mode::Side;
+    let height = (room.y - if side { 250.0 } else { 310.0 }).max(120.0);
+    let width = if side {
+        3.0 * (height / 2.0).min((room.x - 140.0) / 3.0).floor() + 2.0 * gap
+    } else {
+        (height * 0.9).min(room.x - 100.0)
+    };
     let modal = Modal::new(egui::Id::unique("comparison")).frame(widgets::sheet(ui.ctx())).show(ui.ctx(), |ui| {
         let p = palette(ui.visuals());
-        header(ui, ICON_COMPARE, &format!("Compare {}", query.name()), |ui| {
+        ui.set_max_width(width.max(420.0));
+        let name = text::middle(&query.name(), |name| name.chars().count() <= 60);
+        header(ui, ICON_COMPARE, &format!("Compare {name}"), |ui| {
             if icon_button(ui, ICON_CLOSE, "Close comparison").clicked() {
                 ui.close();
             }
         });
+        view::controls(ui, cx);
         ui.add_space(4.0);
-        triple(ui, cx, query, vec2(width, width * 2.0), gap);
+        stage::ui(ui, cx, query, vec2(width, height), gap);
         if let Some((candidate, entry)) = cx.state.chosen() {
             ui.add_space(4.0);
-            ui.horizontal(|ui| {
-                let text = format!(
-                    "Rank {}  ·  {} {}  ·  {}",
-                    candidate.rank,
-                    measure_name(cx.state.settings.measure),
-                    distance(candidate.distance),
-                    file_name(&entry.path)
-                );
-                ui.label(small(text).color(p.weak));
+            let line = format!(
+                "Rank {}  ·  {} {}  ·  {}",
+                candidate.rank,
+                measure_name(cx.state.settings.measure),
+                distance(candidate.distance),
+                text::short(&file_name(&entry.path))
+            );
+            ui.add(egui::Label::new(small(line).color(p.weak)).truncate());
+            let image = entry.path.clone();
+            ui.horizontal_wrapped(|ui| {
+                verdicts::buttons(ui, cx, query.info.id, &image);
                 truth(ui, cx, &candidate);
             });
-            let image = entry.path.clone();
-            verdicts::buttons(ui, cx, query.info.id, &image);
         }
-        ui.label(small("← and → show other candidates, ↑ and ↓ other queries, Esc closes").color(p.weak));
+        let hint = "← and → show other candidates, ↑ and ↓ other queries, the wheel zooms at the pointer, Esc closes";
+        ui.add(egui::Label::new(small(hint).color(p.weak)).truncate());
     });
     modal.should_close()
-}
-
-fn triple(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query, size: Vec2, gap: f32) {
-    let p = palette(ui.visuals());
-    let chosen = cx.state.chosen().map(|(c, e)| (c, e.clone()));
-    ui.horizontal_top(|ui| {
-        ui.spacing_mut().item_spacing.x = gap;
-        let (w, h) = query.info.image.dimensions();
-        let picture = cx.thumbs.memory(ui.ctx(), &query.info.image, true);
-        let line = format!("{w}×{h} px");
-        caption(ui, size, &picture, &Caption { title: "Query", line: &line, border: p.line });
-
-        let decoder = cx.state.model.as_ref().is_some_and(|m| m.decoder);
-        match &query.reconstruction {
-            Some(image) => {
-                let picture = cx.thumbs.memory(ui.ctx(), image, false);
-                let line = format!("{}×{} px", image.width(), image.height());
-                caption(ui, size, &picture, &Caption { title: NOT_EVIDENCE, line: &line, border: p.accent })
-                    .on_hover_text("What the decoder makes of the query's features. It shows what the model kept, and may show what was never there");
-            }
-            None => {
-                let line = if decoder { "being made" } else { "this model has no decoder" };
-                caption(ui, size, &Picture::Waiting, &Caption { title: NOT_EVIDENCE, line, border: p.line });
-            }
-        }
-
-        match &chosen {
-            Some((candidate, entry)) => {
-                let border = match candidate.same.filter(|_| cx.state.settings.ground_truth) {
-                    Some(true) => p.same,
-                    Some(false) => p.other,
-                    None => p.line,
-                };
-                let picture = cx.thumbs.file(&entry.path);
-                let line = match pixels(&picture) {
-                    Some(size) => format!("rank {}, {size}", candidate.rank),
-                    None => format!("rank {}", candidate.rank),
-                };
-                caption(ui, size, &picture, &Caption { title: "Candidate", line: &line, border });
-            }
-            None => {
-                caption(ui, size, &Picture::Waiting, &Caption { title: "Candidate", line: "none chosen", border: p.line });
-            }
-        }
-    });
 }
 
 fn details(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
@@ -167,7 +139,8 @@ fn facts(cx: &mut Cx<'_>, query: &Query, candidate: &Candidate, entry: &GalleryE
         if n == UNKNOWN { "unknown".to_owned() } else { n.to_string() }
     };
     let (w, h) = query.info.image.dimensions();
-    let candidate_size = pixels(&cx.thumbs.file(&entry.path)).unwrap_or_else(|| "…".into());
+    let close = || cx.thumbs.close(&entry.path).ok().flatten().map(|image| [image.width(), image.height()]);
+    let candidate_size = entry.size.or_else(close).map_or_else(|| "…".into(), |[w, h]| format!("{w}×{h} px"));
     let mut rows = vec![
         ("Rank", format!("{} of {}", candidate.rank, thousands(size))),
         (
@@ -183,9 +156,18 @@ fn facts(cx: &mut Cx<'_>, query: &Query, candidate: &Candidate, entry: &GalleryE
     if cx.state.settings.ground_truth {
         rows.push(("Identity", format!("{} → {}", known(query.info.identity), known(entry.identity))));
     }
+    if let Some(time) = entry.taken.time {
+        rows.push(("Time", clock::show(time)));
+    }
     rows.push(("Size", format!("{w}×{h} px → {candidate_size}")));
-    rows.push(("Query file", file_name(&query.info.path)));
-    rows.push(("Candidate file", file_name(&entry.path)));
+    if let Some([ew, eh]) = query.info.effective {
+        rows.push(("Looks like", format!("{ew}×{eh} px")));
+    }
+    rows.push(("Query file", text::short(&file_name(&query.info.path))));
+    if let Source::Crop([x, y, w, h]) = query.info.source {
+        rows.push(("Cut out at", format!("{x}, {y}, {w}×{h} px")));
+    }
+    rows.push(("Candidate file", text::short(&file_name(&entry.path))));
     rows
 }
 
@@ -197,13 +179,4 @@ fn truth(ui: &mut Ui, cx: &Cx<'_>, candidate: &Candidate) {
     let (sign, colour) = if same { (ICON_CHECK, p.same) } else { (ICON_CLOSE, p.other) };
     let text = format!("Ground truth says {}", verdict(Some(same)));
     widgets::pill(ui, sign, &text, colour).widget_info(|| WidgetInfo::labeled(Role::Status, true, &text));
-}
-
-/// The true size of a picture, as far as the screen's copy tells it.
-fn pixels(picture: &Picture) -> Option<String> {
-    match picture {
-        Picture::Ready { size, .. } if size.max_elem() < MAX_SIDE as f32 => Some(format!("{}×{} px", size.x, size.y)),
-        Picture::Ready { .. } => Some(format!("over {MAX_SIDE} px")),
-        Picture::Waiting | Picture::Broken(_) => None,
-    }
 }

@@ -78,6 +78,7 @@ impl PathSheet {
             }
             let field = ui.add(
                 TextEdit::singleline(&mut self.typed)
+                    .id_salt("path")
                     .hint_text(self.target.example())
                     .desired_width(f32::INFINITY)
                     .margin(egui::Margin::symmetric(10, 6)),
@@ -192,6 +193,10 @@ pub fn system_picker() -> Picker {
             Target::Queries => {
                 dialog.add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"]).pick_files()
             }
+            Target::Frame => dialog
+                .add_filter("Images", &["png", "jpg", "jpeg", "bmp", "webp", "tif", "tiff"])
+                .pick_file()
+                .map(|p| vec![p]),
             Target::MapFeatures | Target::MapOpen => {
                 dialog.add_filter("safetensors", &["safetensors"]).pick_file().map(|p| vec![p])
             }

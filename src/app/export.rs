@@ -75,7 +75,7 @@ pub fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
         });
         ui.label(small("File, without its ending").color(p.weak));
-        let field = TextEdit::singleline(&mut form.base).desired_width(f32::INFINITY);
+        let field = TextEdit::singleline(&mut form.base).id_salt("file").desired_width(f32::INFINITY);
         let field = ui.add(field.margin(egui::Margin::symmetric(10, 6)));
         field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "File, without its ending"));
         if std::mem::take(&mut form.fresh) {

@@ -46,7 +46,10 @@ impl Finder {
             let moved = self.keys(ui, found.len());
             let enter = ui.input_mut(|i| i.consume_key(Modifiers::NONE, Key::Enter));
             let hint = "Type some letters of a command";
-            let field = TextEdit::singleline(&mut self.typed).hint_text(hint).desired_width(f32::INFINITY);
+            let field = TextEdit::singleline(&mut self.typed)
+                .id_salt("find a command")
+                .hint_text(hint)
+                .desired_width(f32::INFINITY);
             let field = ui.add(field.margin(egui::Margin::symmetric(10, 6)));
             field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Find a command"));
             if first {

@@ -3,21 +3,26 @@
 //! A new command is a variant of [`Command`] and a row of [`TABLE`]. The row says where it stands, which keys it has, and
 //! what it does now, or why it cannot.
 
+mod table;
+
 use egui::{Event, Key, KeyboardShortcut, Modifiers};
 
 use super::dock::Pane;
-use super::shell::{Page, Sheet, View, Wish, Zoom};
-use super::state::{Action, CaseAction, Move, ViewState};
-use super::target::Target;
+use super::shell::{View, Wish};
+use super::state::ViewState;
 use super::theme::Choice;
-use crate::case::Judgement;
-use crate::engine::command::Measure;
+
+pub use table::TABLE;
 
 /// A command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
     /// Ask for crops.
     OpenQueries,
+    /// Ask for a frame to cut people out of.
+    OpenFrame,
+    /// Take what is on the clipboard.
+    Paste,
     /// Ask for a gallery.
     OpenGallery,
     /// Ask for a model.
@@ -80,6 +85,42 @@ pub enum Command {
     FirstCandidate,
     /// Look at the last candidate.
     LastCandidate,
+    /// Look at a candidate a page back.
+    PageUp,
+    /// Look at a candidate a page on.
+    PageDown,
+    /// Search with the candidate too, or no longer.
+    Confirm,
+    /// Rank the nearest again by their neighbours, or do not.
+    Rerank,
+    /// Search the whole gallery again.
+    ClearFilters,
+    /// Group the candidates by identity, or do not.
+    Grouped,
+    /// The best candidates of all queries.
+    Overview,
+    /// Rank the gallery against every query.
+    SearchAll,
+    /// The next way of comparing.
+    CompareMode,
+    /// Pixels as squares, or smooth.
+    Pixels,
+    /// The regions that drive the similarity.
+    Heat,
+    /// The pictures closer.
+    LensIn,
+    /// The pictures farther.
+    LensOut,
+    /// The pictures whole, and as they are.
+    LensOff,
+    /// Look further left on the pictures.
+    PanLeft,
+    /// Look further right on the pictures.
+    PanRight,
+    /// Look further up on the pictures.
+    PanUp,
+    /// Look further down on the pictures.
+    PanDown,
     /// The candidate is the same person.
     Same,
     /// The candidate is a different person.
@@ -113,8 +154,10 @@ pub enum Group {
     File,
     /// What is changed.
     Edit,
-    /// How things are shown.
+    /// How the window looks.
     View,
+    /// How a pair is looked at.
+    Compare,
     /// What is looked at.
     Go,
     /// What helps.
@@ -123,7 +166,7 @@ pub enum Group {
 
 impl Group {
     /// All, in the order of the menu bar.
-    pub const ALL: [Self; 5] = [Self::File, Self::Edit, Self::View, Self::Go, Self::Help];
+    pub const ALL: [Self; 6] = [Self::File, Self::Edit, Self::View, Self::Compare, Self::Go, Self::Help];
 
     /// The menu's title.
     pub fn title(self) -> &'static str {
@@ -131,6 +174,7 @@ impl Group {
             Self::File => "File",
             Self::Edit => "Edit",
             Self::View => "View",
+            Self::Compare => "Compare",
             Self::Go => "Go",
             Self::Help => "Help",
         }
@@ -165,122 +209,48 @@ pub struct Row {
     pub wish: fn(Situation<'_>) -> Possible,
 }
 
-const fn plain(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::NONE, key)
-}
-
-const fn shift(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::SHIFT, key)
-}
-
-const fn control(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers::COMMAND, key)
-}
-
-const fn control_shift(key: Key) -> KeyboardShortcut {
-    KeyboardShortcut::new(Modifiers { shift: true, ..Modifiers::COMMAND }, key)
-}
-
-const fn row(
-    group: Group,
-    command: Command,
-    label: &'static str,
-    keys: &'static str,
-    shortcuts: &'static [KeyboardShortcut],
-    wish: fn(Situation<'_>) -> Possible,
-) -> Row {
-    Row { command, group, label, keys, shortcuts, wish }
-}
-
-/// Every command, in the order of menus and sheet.
-#[rustfmt::skip] // a table reads best with a row a line
-pub const TABLE: &[Row] = &[
-    row(Group::File, Command::NewCase, "New case…", "Ctrl+N", &[control(Key::N)], |_| Ok(Wish::Ask(Target::NewCase))),
-    row(Group::File, Command::OpenCase, "Open case…", "Ctrl+Shift+O", &[control_shift(Key::O)], |_| Ok(Wish::Ask(Target::OpenCase))),
-    row(Group::File, Command::OpenQueries, "Open queries…", "Ctrl+O", &[control(Key::O)], |_| Ok(Wish::Ask(Target::Queries))),
-    row(Group::File, Command::OpenGallery, "Open gallery…", "Ctrl+G", &[control(Key::G)], |_| Ok(Wish::Ask(Target::Gallery))),
-    row(Group::File, Command::OpenModel, "Open model…", "Ctrl+M", &[control(Key::M)], |_| Ok(Wish::Ask(Target::Model))),
-    row(Group::File, Command::ResumeRun, "Resume a run…", "", &[], |s| idle(s).map(|()| Wish::Ask(Target::Resume))),
-    row(Group::File, Command::Export, "Export report…", "Ctrl+E", &[control(Key::E)], |_| Ok(Wish::Export)),
-    row(Group::File, Command::Quit, "Quit", "Ctrl+Q", &[control(Key::Q)], |_| Ok(Wish::Quit)),
-    row(Group::Edit, Command::Same, "Same person", "S", &[plain(Key::S)], |s| in_case(s, CaseAction::Judge(Judgement::Same))),
-    row(Group::Edit, Command::Different, "Different person", "D", &[plain(Key::D)], |s| in_case(s, CaseAction::Judge(Judgement::Different))),
-    row(Group::Edit, Command::Unsure, "Unsure", "U", &[plain(Key::U)], |s| in_case(s, CaseAction::Judge(Judgement::Unsure))),
-    row(Group::Edit, Command::Bookmark, "Bookmark", "B", &[plain(Key::B)], |s| in_case(s, CaseAction::Bookmark)),
-    row(Group::Edit, Command::Undo, "Undo", "Ctrl+Z", &[control(Key::Z)], |s| if s.state.case.open.is_some() || s.state.can_undo() { Ok(Action::UndoRemove.into()) } else { Err("Nothing was done yet") }),
-    row(Group::Edit, Command::Redo, "Do it again", "Ctrl+Shift+Z or Ctrl+Y", &[control_shift(Key::Z), control(Key::Y)], |s| in_case(s, CaseAction::Redo)),
-    row(Group::Edit, Command::RemoveQuery, "Remove the query", "Delete", &[plain(Key::Delete)], |s| s.state.selected.map(|id| Action::RemoveQuery(id).into()).ok_or(NO_QUERY)),
-    row(Group::View, Command::Enlarge, "Enlarge the comparison", "E", &[plain(Key::E)], |s| s.state.query().map(|_| Wish::Enlarge).ok_or(NO_QUERY)),
-    row(Group::View, Command::GroundTruth, "Show or hide ground truth", "", &[], |s| Ok(Action::SetGroundTruth(!s.state.settings.ground_truth).into())),
-    row(Group::View, Command::Cosine, "Compare by cosine distance", "", &[], |_| Ok(Action::SetMeasure(Measure::Cosine).into())),
-    row(Group::View, Command::Euclidean, "Compare by Euclidean distance", "", &[], |_| Ok(Action::SetMeasure(Measure::Euclidean).into())),
-    row(Group::View, Command::Theme(Choice::System), "Theme as the system", "", &[], |_| Ok(Wish::Theme(Choice::System))),
-    row(Group::View, Command::Theme(Choice::Dark), "Dark theme", "", &[], |_| Ok(Wish::Theme(Choice::Dark))),
-    row(Group::View, Command::Theme(Choice::Light), "Light theme", "", &[], |_| Ok(Wish::Theme(Choice::Light))),
-    row(Group::View, Command::Theme(Choice::HighContrast), "High-contrast theme", "", &[], |_| Ok(Wish::Theme(Choice::HighContrast))),
-    row(Group::View, Command::NextTheme, "Next theme", "Ctrl+L", &[control(Key::L)], |_| Ok(Wish::NextTheme)),
-    row(Group::View, Command::ZoomIn, "Zoom in", "Ctrl++", &[control(Key::Plus), control(Key::Equals), control_shift(Key::Plus), control_shift(Key::Equals)], |_| Ok(Wish::Zoom(Zoom::In))),
-    row(Group::View, Command::ZoomOut, "Zoom out", "Ctrl+−", &[control(Key::Minus)], |_| Ok(Wish::Zoom(Zoom::Out))),
-    row(Group::View, Command::ZoomOff, "Original size", "Ctrl+0", &[control(Key::Num0)], |s| if s.view.look.zoom == 1.0 { Err("It has its original size") } else { Ok(Wish::Zoom(Zoom::Off)) }),
-    row(Group::View, Command::EnlargePane, "Enlarge the pane, or show all", "F11", &[plain(Key::F11)], |_| Ok(Wish::EnlargePane(None))),
-    row(Group::View, Command::ResetLayout, "Reset layout", "", &[], |_| Ok(Wish::ResetLayout)),
-    row(Group::Go, Command::Investigate, "Investigate", "Ctrl+1", &[control(Key::Num1)], |_| Ok(Wish::Show(Page::Investigate))),
-    row(Group::Go, Command::Gallery, "Gallery", "Ctrl+2", &[control(Key::Num2)], |_| Ok(Wish::Show(Page::Gallery))),
-    row(Group::Go, Command::Map, "Map", "Ctrl+3", &[control(Key::Num3)], |_| Ok(Wish::Show(Page::Map))),
-    row(Group::Go, Command::Train, "Train", "Ctrl+4 or Ctrl+T", &[control(Key::Num4), control(Key::T)], |_| Ok(Wish::Show(Page::Train))),
-    row(Group::Go, Command::NextPane, "Next pane", "F6", &[plain(Key::F6)], |_| Ok(Wish::NextPane(true))),
-    row(Group::Go, Command::PreviousPane, "Previous pane", "Shift+F6", &[shift(Key::F6)], |_| Ok(Wish::NextPane(false))),
-    row(Group::Go, Command::Pane(Pane::Queries), "Queries pane", "", &[], |_| Ok(Wish::Pane(Pane::Queries))),
-    row(Group::Go, Command::Pane(Pane::Matches), "Matches pane", "", &[], |_| Ok(Wish::Pane(Pane::Matches))),
-    row(Group::Go, Command::Pane(Pane::Compare), "Compare pane", "", &[], |_| Ok(Wish::Pane(Pane::Compare))),
-    row(Group::Go, Command::Pane(Pane::Certainty), "How sure is this?", "", &[], |_| Ok(Wish::Pane(Pane::Certainty))),
-    row(Group::Go, Command::Pane(Pane::Training), "Training pane", "", &[], |_| Ok(Wish::Pane(Pane::Training))),
-    row(Group::Go, Command::Pane(Pane::Jobs), "Jobs pane", "Ctrl+J", &[control(Key::J)], |_| Ok(Wish::Pane(Pane::Jobs))),
-    row(Group::Go, Command::Pane(Pane::History), "History of the case", "Ctrl+H", &[control(Key::H)], |_| Ok(Wish::History)),
-    row(Group::Go, Command::PreviousQuery, "Previous query", "↑", &[plain(Key::ArrowUp)], |s| to_query(s, Move::Previous)),
-    row(Group::Go, Command::NextQuery, "Next query", "↓", &[plain(Key::ArrowDown)], |s| to_query(s, Move::Next)),
-    row(Group::Go, Command::PreviousCandidate, "Previous candidate", "←", &[plain(Key::ArrowLeft)], |s| to_candidate(s, Move::Previous)),
-    row(Group::Go, Command::NextCandidate, "Next candidate", "→", &[plain(Key::ArrowRight)], |s| to_candidate(s, Move::Next)),
-    row(Group::Go, Command::FirstCandidate, "First candidate", "Home", &[plain(Key::Home)], |s| to_candidate(s, Move::First)),
-    row(Group::Go, Command::LastCandidate, "Last candidate", "End", &[plain(Key::End)], |s| to_candidate(s, Move::Last)),
-    row(Group::Go, Command::StopRun, "Stop the training run", "", &[], |s| s.state.run.job.filter(|_| s.state.run.phase.active()).map(|job| Action::Cancel(job).into()).ok_or("No run is training")),
-    row(Group::Help, Command::Find, "Find a command…", "Ctrl+K", &[control(Key::K)], |_| Ok(Wish::Toggle(Sheet::Finder))),
-    row(Group::Help, Command::Keys, "Keys", "F1 or ?", &[plain(Key::F1), plain(Key::Questionmark), shift(Key::Questionmark)], |_| Ok(Wish::Toggle(Sheet::Keys))),
-    row(Group::Help, Command::Notices, "Errors and notes", "", &[], |_| Ok(Wish::Toggle(Sheet::Notices))),
-    row(Group::Help, Command::About, "About Rain", "", &[], |_| Ok(Wish::Toggle(Sheet::About))),
-];
-
-const NO_QUERY: &str = "No query is selected";
-
 /// Keys that egui itself handles, for the sheet.
 pub const BUILT_IN: &[(&str, &str)] =
     &[("Tab", "Next button or field"), ("Space or Enter", "Press it"), ("Esc", "Close a sheet, leave a field")];
 
-fn idle(s: Situation<'_>) -> Result<(), &'static str> {
-    if s.state.run.phase.active() { Err("A run is training; stop it first") } else { Ok(()) }
-}
-
-fn in_case(_: Situation<'_>, action: CaseAction) -> Possible {
-    Ok(action.into())
-}
-
-fn to_query(s: Situation<'_>, step: Move) -> Possible {
-    if s.state.queries.is_empty() { Err("There is no query yet") } else { Ok(Action::MoveQuery(step).into()) }
-}
-
-fn to_candidate(s: Situation<'_>, step: Move) -> Possible {
-    if s.state.candidates().is_empty() {
-        Err("There is no candidate yet")
-    } else {
-        Ok(Action::MoveCandidate(step).into())
-    }
-}
-
 impl Command {
-    /// Whether it moves along queries or candidates: what is moved to is brought into view, and a key held down repeats it.
+    /// Whether it moves along queries or candidates: what is moved to is brought into view.
     pub fn moves(self) -> bool {
-        use Command::{FirstCandidate, LastCandidate, NextCandidate, NextQuery, PreviousCandidate, PreviousQuery};
-        matches!(self, FirstCandidate | LastCandidate | NextCandidate | NextQuery | PreviousCandidate | PreviousQuery)
+        use Command::*;
+        matches!(
+            self,
+            FirstCandidate
+                | LastCandidate
+                | NextCandidate
+                | NextQuery
+                | PreviousCandidate
+                | PreviousQuery
+                | PageUp
+                | PageDown
+        )
+    }
+
+    /// Whether it changes only how the pair is looked at.
+    pub fn looks(self) -> bool {
+        use Command::*;
+        self.glides() || matches!(self, CompareMode | Pixels | Heat | LensOff)
+    }
+
+    /// Whether it moves the view of the pictures.
+    fn glides(self) -> bool {
+        use Command::*;
+        matches!(self, LensIn | LensOut | PanLeft | PanRight | PanUp | PanDown)
+    }
+
+    /// Whether it does something to the pair that is looked at, which must be seen then.
+    pub fn of_pair(self) -> bool {
+        use Command::*;
+        self.looks() || matches!(self, Same | Different | Unsure | Bookmark | Confirm)
+    }
+
+    /// Whether a key held down repeats it.
+    pub fn repeats(self) -> bool {
+        self.moves() || self.glides()
     }
 
     /// Whether it says something about the candidate: such keys mean the same wherever a candidate is seen.
@@ -291,16 +261,16 @@ impl Command {
 
     /// Whether its keys work while the enlarged comparison lies over the window.
     pub fn over_comparison(self) -> bool {
-        self.moves() || self.decides() || self == Self::Enlarge
+        self.moves() || self.decides() || self.looks() || self == Self::Enlarge
     }
 }
 
 impl Row {
-    /// Whether a key of it means the command also while text is typed: keys that neither write nor edit.
-    fn leaves_text(&self, key: Key) -> bool {
+    /// Whether keys of it mean the command also while text is typed: those that neither write nor edit.
+    fn leaves_text(&self, key: Key, modifiers: Modifiers) -> bool {
         let digit = matches!(key, Key::Num0 | Key::Num1 | Key::Num2 | Key::Num3 | Key::Num4 | Key::Num5);
         let zoom = matches!(self.command, Command::ZoomIn | Command::ZoomOut);
-        digit || zoom || self.command == Command::Find || is_function(key)
+        is_function(key) || (modifiers.command && (digit || zoom || self.command == Command::Find))
     }
 }
 
@@ -329,20 +299,20 @@ pub enum Keyboard {
 }
 
 /// Takes the commands whose keys were pressed in this frame out of the input. While text is typed only keys that cannot write
-/// or edit text count.
-pub fn pressed(ctx: &egui::Context, keyboard: Keyboard) -> Vec<Command> {
+/// or edit text count, and while no pair is seen (`pair_seen`) only keys that do nothing to one: a page that shows none has them.
+pub fn pressed(ctx: &egui::Context, keyboard: Keyboard, pair_seen: bool) -> Vec<Command> {
     let mut commands = Vec::new();
     ctx.input_mut(|input| {
         input.events.retain(|event| {
             let Event::Key { key, pressed: true, repeat, modifiers, .. } = event else { return true };
             let found = TABLE.iter().find(|row| row.shortcuts.iter().any(|s| means(s, *key, *modifiers)));
-            let Some(row) = found else { return true };
+            let Some(row) = found.filter(|row| pair_seen || !row.command.of_pair()) else { return true };
             let mine = match keyboard {
                 Keyboard::Window => true,
                 Keyboard::Widget => !moves_focus(*key),
-                Keyboard::Text => row.leaves_text(*key) && (modifiers.command || is_function(*key)),
+                Keyboard::Text => row.leaves_text(*key, *modifiers),
             };
-            if mine && (!repeat || row.command.moves()) {
+            if mine && (!repeat || row.command.repeats()) {
                 commands.push(row.command);
             }
             !mine
@@ -389,6 +359,8 @@ mod tests {
                     Key::ArrowRight => "→",
                     Key::Questionmark => "?",
                     Key::Plus | Key::Equals => "", // "Ctrl++" ends in the sign that parts it
+                    Key::PageUp => "Page Up",
+                    Key::PageDown => "Page Down",
                     Key::Minus => "−",
                     Key::Num0 => "0",
                     Key::Num1 => "1",
@@ -410,7 +382,7 @@ mod tests {
     #[test]
     fn keys_that_are_typed_or_edit_stay_in_a_text_field() {
         for row in TABLE {
-            for s in row.shortcuts.iter().filter(|s| row.leaves_text(s.logical_key)) {
+            for s in row.shortcuts.iter().filter(|s| row.leaves_text(s.logical_key, s.modifiers)) {
                 assert!(s.modifiers.command || is_function(s.logical_key), "{}", row.label);
                 let edits = [Key::A, Key::C, Key::V, Key::X, Key::Y, Key::Z].contains(&s.logical_key);
                 assert!(!edits, "{}", row.label);

@@ -1,7 +1,9 @@
 //! The window. It holds view state only, and could be closed and reopened over a running engine.
 
 mod certainty;
+mod clipboard;
 mod compare;
+mod crop;
 pub mod curves;
 mod dialogs;
 mod dock;
@@ -11,6 +13,7 @@ mod fuzzy;
 mod gallery_page;
 mod help;
 mod history;
+mod investigate;
 mod jobs;
 mod keys;
 mod layout;
@@ -18,6 +21,7 @@ mod map;
 mod matches;
 mod menus;
 mod notices;
+mod overview;
 mod pages;
 mod paper;
 mod queries;
@@ -26,6 +30,7 @@ mod remember;
 mod shell;
 pub mod state;
 mod target;
+mod text;
 pub mod theme;
 mod thumbs;
 mod timing;

@@ -3,14 +3,20 @@
 use egui::{
     Align2, EventFilter, FontId, Rect, Role, ScrollArea, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2,
 };
-use egui_material_icons::icons::{ICON_ADD, ICON_CHECK, ICON_CLOSE, ICON_DELETE, ICON_IMAGE_SEARCH, ICON_LIST};
+use egui_material_icons::icons::{
+    ICON_ADD, ICON_CHECK, ICON_CHECKLIST, ICON_CLOSE, ICON_CONTENT_PASTE, ICON_CROP, ICON_DELETE, ICON_IMAGE_SEARCH,
+    ICON_LIST,
+};
 
-use super::keys;
-use super::shell::{Cx, Wish};
+use super::investigate::Intent;
+use super::keys::{self, Command};
+use super::shell::{Cx, Sheet, Wish};
 use super::state::{Action, Query};
 use super::target::Target;
+use super::text;
 use super::theme::{BODY, SMALL, icon_font, medium_font, palette, semibold_font, tint};
 use super::widgets::{draw, empty, header, icon_button};
+use crate::engine::event::Source;
 
 /// Height of a row in points.
 const ROW: f32 = 66.0;
@@ -24,12 +30,14 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
             cx.wishes.push(Wish::Ask(Target::Queries));
         }
         if let Some(query) = cx.state.query() {
-            let name = format!("Remove query {} ({})", query.name(), keys::of(keys::Command::RemoveQuery).keys);
+            let name = format!("Remove query {} ({})", query.name(), keys::of(Command::RemoveQuery).keys);
+            let name = text::middle(&name, |name| name.chars().count() <= 80);
             if icon_button(ui, ICON_DELETE, &name).clicked() {
                 cx.wishes.push(Action::RemoveQuery(query.info.id).into());
             }
         }
     });
+    ways_in(ui, cx);
     ui.add_space(4.0);
     if count == 0 {
         empty(ui, ICON_IMAGE_SEARCH, "No queries yet", "Drop blurred crops here, or press Ctrl+O");
@@ -57,6 +65,22 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
     });
     cx.view.queries_scroll = output.state.clamped_offset().y;
+}
+
+/// The other ways to a query, and the list of what all of them found.
+fn ways_in(ui: &mut Ui, cx: &mut Cx<'_>) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 4.0;
+        if icon_button(ui, ICON_CROP, &keys::tooltip(Command::OpenFrame)).clicked() {
+            cx.wishes.push(Wish::Ask(Target::Frame));
+        }
+        if icon_button(ui, ICON_CONTENT_PASTE, &keys::tooltip(Command::Paste)).clicked() {
+            cx.wishes.push(Wish::Paste);
+        }
+        if icon_button(ui, ICON_CHECKLIST, &keys::tooltip(Command::Overview)).clicked() {
+            cx.wishes.push(Wish::Toggle(Sheet::Overview));
+        }
+    });
 }
 
 fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
@@ -110,22 +134,19 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
         painter.galley(pos2(left, y - galley.size().y / 2.0), galley, colour);
     };
     let (width, height) = query.info.image.dimensions();
-    line(
-        rect.top() + 15.0,
-        shorten(&name, |text| {
-            let galley = ui.painter().layout_no_wrap(text.to_owned(), semibold_font(BODY), p.strong);
-            left + galley.size().x <= right
-        }),
-        semibold_font(BODY),
-        p.strong,
-    );
+    let shown = text::line(ui.painter(), &name, semibold_font(BODY), right - left);
+    line(rect.top() + 15.0, shown, semibold_font(BODY), p.strong);
     let second = match (query.info.camera, query.info.identity) {
         (-1, -1) => "Camera unknown".to_owned(),
         (-1, identity) => format!("Identity {identity}"),
         (camera, _) => format!("Camera {camera}"),
     };
     line(rect.top() + 33.0, second, FontId::proportional(SMALL), p.text);
-    line(rect.top() + 50.0, format!("{width}×{height} px"), FontId::proportional(SMALL), p.weak);
+    let mut size = format!("{width}×{height} px");
+    if let Some([w, h]) = query.info.effective.filter(|[w, h]| *w < width || *h < height) {
+        size.push_str(&format!(", looks like {w}×{h}"));
+    }
+    line(rect.top() + 50.0, size, FontId::proportional(SMALL), p.weak);
 
     if let Some(same) = rank1 {
         let (sign, colour) = if same { (ICON_CHECK, p.same) } else { (ICON_CLOSE, p.other) };
@@ -133,8 +154,24 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
         ui.painter().circle_filled(centre, 10.0, tint(p.pane, colour, 0.18));
         ui.painter().text(centre, Align2::CENTER_CENTER, sign.codepoint, icon_font(14.0), colour);
     }
+    if selected || response.secondary_clicked() {
+        response.context_menu(|ui| menu(ui, cx, query));
+    }
+    if response.secondary_clicked() {
+        cx.wishes.push(Action::SelectQuery(id).into());
+    }
     response.on_hover_ui(|ui| {
-        ui.label(query.info.path.display().to_string());
+        ui.set_max_width(360.0);
+        ui.add(egui::Label::new(text::short(&query.info.path.display().to_string())).wrap());
+        if let Source::Crop([x, y, w, h]) = query.info.source {
+            ui.label(format!("Cut out at {x}, {y}: {w}×{h} px"));
+        }
+        if let Some([w, h]) = query.info.effective {
+            let text = format!(
+                "{width}×{height} px, and as much to see as in a sharp image of about {w}×{h}: an estimate from its spectrum"
+            );
+            ui.add(egui::Label::new(text).wrap());
+        }
         if let Some(same) = rank1 {
             let text = if same { "✓ Rank 1 is the same person" } else { "✗ Rank 1 is a different person" };
             ui.label(egui::RichText::new(text).font(medium_font(SMALL)));
@@ -142,36 +179,17 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
     });
 }
 
-/// The name, with its middle left out where it does not fit: what tells names apart is at both ends.
-fn shorten(name: &str, fits: impl Fn(&str) -> bool) -> String {
-    if fits(name) {
-        return name.to_owned();
+fn menu(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
+    if query.info.source != Source::Memory && ui.button("Cut people out of this image").clicked() {
+        cx.wishes.push(Wish::Investigate(Intent::CropQuery));
+        ui.close();
     }
-    let letters: Vec<char> = name.chars().collect();
-    (2..letters.len())
-        .rev()
-        .map(|keep| {
-            let (head, tail) = (keep.div_ceil(2), keep / 2);
-            let mut text: String = letters[..head].iter().collect();
-            text.push('…');
-            text.extend(&letters[letters.len() - tail..]);
-            text
-        })
-        .find(|text| fits(text))
-        .unwrap_or_else(|| "…".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::shorten;
-
-    #[test]
-    fn long_names_keep_both_ends() {
-        let fits = |text: &str| text.chars().count() <= 22;
-        assert_eq!(shorten("short.png", fits), "short.png");
-        let long = shorten("0002_c1s1_000451_03_and_more.jpg", fits);
-        assert_eq!(long.chars().count(), 22);
-        assert!(long.starts_with("0002_c1") && long.ends_with("more.jpg"));
-        assert_eq!(shorten("anything", |_| false), "…");
+    if ui.button("Copy the file's path").clicked() {
+        ui.ctx().copy_text(query.info.path.display().to_string());
+        ui.close();
+    }
+    if ui.button("Remove the query").clicked() {
+        cx.wishes.push(Action::RemoveQuery(query.info.id).into());
+        ui.close();
     }
 }

@@ -11,6 +11,8 @@ pub enum Target {
     Gallery,
     /// Crops.
     Queries,
+    /// A full frame to cut people out of.
+    Frame,
     /// The form's data folder.
     TrainData,
     /// The form's initial weights.
@@ -54,6 +56,7 @@ impl Target {
             Target::Model => "Open model",
             Target::Gallery => "Open gallery",
             Target::Queries => "Open queries",
+            Target::Frame => "Cut people out of a frame",
             Target::TrainData => "Choose the training data",
             Target::TrainWeights => "Choose initial weights",
             Target::TrainRun => "Choose a run folder",
@@ -80,6 +83,7 @@ impl Target {
             Target::Model => "A model file written by Rain (.safetensors)",
             Target::Gallery => "A folder of sharp images, sub-folders too, or a gallery that was built on disk",
             Target::Queries => "An image, or a folder of images",
+            Target::Frame => "An image of a whole scene; you draw a box round each person",
             Target::TrainData => {
                 "A data set: Market-1501, MSMT17, CUHK03, CUHK01, VIPeR, CAVIAR4REID, PRID 2011, a table (.csv), or a folder a person"
             }
@@ -109,6 +113,7 @@ impl Target {
             Target::Model => "/home/me/models/rain.safetensors",
             Target::Gallery => "/home/me/gallery",
             Target::Queries => "/home/me/crops",
+            Target::Frame => "/home/me/frames/camera3.png",
             Target::TrainData => "/home/me/Market-1501",
             Target::TrainWeights => "/home/me/resnet50.pth",
             Target::MapFeatures => "/home/me/features.safetensors",
@@ -129,7 +134,9 @@ impl Target {
     /// The button.
     pub fn verb(self) -> &'static str {
         match self {
-            Target::Model | Target::Gallery | Target::Queries | Target::MapOpen | Target::OpenCase => "Open",
+            Target::Model | Target::Gallery | Target::Queries | Target::Frame | Target::MapOpen | Target::OpenCase => {
+                "Open"
+            }
             Target::NewCase => "Make",
             Target::MapSave => "Save",
             Target::TrainData

@@ -175,7 +175,8 @@ fn tags(ui: &mut Ui, cx: &mut Cx<'_>, query: QueryId, image: &Path) {
                 cx.wishes.push(CaseAction::Tag(tag.clone(), false).into());
             }
         }
-        let field = TextEdit::singleline(&mut cx.view.case.tag).hint_text("Add a tag").desired_width(110.0);
+        let field =
+            TextEdit::singleline(&mut cx.view.case.tag).id_salt("tag").hint_text("Add a tag").desired_width(110.0);
         let field = ui.add(field.margin(egui::Margin::symmetric(8, 3)));
         field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Add a tag"));
         if field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter)) && !cx.view.case.tag.trim().is_empty() {
@@ -200,7 +201,8 @@ fn note(ui: &mut Ui, cx: &mut Cx<'_>, query: QueryId, image: &Path) {
     let writing = cx.view.case.note.is_some();
     let (_, _, text) = cx.view.case.note.get_or_insert_with(|| (query, image.to_path_buf(), stored.clone()));
     let rows = if text.is_empty() && !writing { 1 } else { 2 };
-    let field = TextEdit::multiline(text).hint_text("Note").desired_width(f32::INFINITY).desired_rows(rows);
+    let field =
+        TextEdit::multiline(text).id_salt("note").hint_text("Note").desired_width(f32::INFINITY).desired_rows(rows);
     let field = ui.add(field.margin(egui::Margin::symmetric(8, 4)));
     field.widget_info(|| WidgetInfo::labeled(Role::MultilineTextInput, true, "Note"));
     let changed = text.trim() != stored;

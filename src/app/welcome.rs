@@ -197,7 +197,7 @@ pub fn reviewer_sheet(ui: &mut Ui, cx: &mut Cx<'_>) {
         ui.label(semibold("Reviewer", 15.0).color(p.strong));
         ui.label(small("Every decision is kept under this name. A second person's verdict is kept beside the first, as a review of it").color(p.weak));
         ui.add_space(4.0);
-        let field = TextEdit::singleline(&mut name).hint_text(crate::case::user_name()).desired_width(f32::INFINITY);
+        let field = TextEdit::singleline(&mut name).id_salt("reviewer").hint_text(crate::case::user_name()).desired_width(f32::INFINITY);
         let field = ui.add(field.margin(egui::Margin::symmetric(10, 6)));
         field.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Reviewer's name"));
         let enter = field.lost_focus() && ui.input(|i| i.key_pressed(Key::Enter));

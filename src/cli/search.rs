@@ -2,17 +2,21 @@
 
 use std::fmt::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use candle_core::Device;
 use serde_json::{Value, json};
 
 use super::console::{Progress, glyph, label, print, print_json, tell_broken};
+use crate::data::clock;
 use crate::data::dataset::Broken;
 use crate::device::DeviceChoice;
 use crate::engine::desk::{Desk, Model};
 use crate::engine::event::{GalleryEntry, QueryInfo, SearchResult};
+use crate::engine::refine::Refine;
 use crate::error::{Error, Result};
 use crate::gallery::distance::Measure;
+use crate::gallery::filter::{Filter, Span};
 use crate::gallery::photos;
 
 /// Rank a gallery against query crops
@@ -35,12 +39,55 @@ pub struct SearchArgs {
     /// How embeddings are compared
     #[arg(long, value_enum, default_value_t)]
     measure: Measure,
+    /// Rank the nearest again by the neighbours that they share with the query (k-reciprocal)
+    #[arg(long)]
+    rerank: bool,
     /// Search by the index of `rain index approximate`: faster, and a few candidates may be missed
     #[arg(long)]
     approximate: bool,
+    #[command(flatten)]
+    filter: FilterArgs,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Search only a part of the gallery
+#[derive(Debug, Clone, clap::Args)]
+struct FilterArgs {
+    /// Only these cameras, such as 1,3
+    #[arg(long, value_name = "N,N", value_delimiter = ',')]
+    camera: Vec<i64>,
+    /// Only from this time on, by the camera's clock, such as "2024-01-31 14:05"
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    from: Option<i64>,
+    /// Only up to this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    to: Option<i64>,
+    /// Only images at least this high, in pixels
+    #[arg(long, value_name = "PIXELS")]
+    min_height: Option<u32>,
+    /// Only images at most this high, in pixels
+    #[arg(long, value_name = "PIXELS")]
+    max_height: Option<u32>,
+    /// Only images up to this distance by the measure
+    #[arg(long, value_name = "D")]
+    max_distance: Option<f32>,
+}
+
+impl FilterArgs {
+    fn filter(&self) -> Filter {
+        Filter {
+            cameras: self.camera.clone(),
+            time: Span { from: self.from, to: self.to },
+            height: Span { from: self.min_height, to: self.max_height },
+            distance: self.max_distance,
+        }
+    }
+}
+
+fn time(text: &str) -> Result<i64, &'static str> {
+    clock::parse(text).ok_or("a time looks like 2024-01-31 14:05:07, or is a number of seconds")
 }
 
 /// Runs the subcommand.
@@ -54,8 +101,9 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
     tell_broken(&broken);
     let entries = desk.entries();
     let mut results = Vec::with_capacity(queries.len());
+    let refine = Arc::new(Refine { filter: args.filter.filter(), rerank: args.rerank, ..Refine::default() });
     for query in &queries {
-        results.push((query, desk.search(query.id, args.top, args.measure)?));
+        results.push((query, desk.search_refined(query.id, args.top, args.measure, &refine)?));
     }
     if args.json {
         let queries: Vec<Value> = results.iter().map(|(query, result)| as_json(query, result, entries)).collect();
@@ -64,6 +112,8 @@ pub(super) fn run(args: &SearchArgs, device: DeviceChoice) -> Result<()> {
             "gallery": args.gallery,
             "gallery_size": entries.len(),
             "measure": args.measure,
+            "filter": refine.filter,
+            "reranked": refine.rerank,
             "exact": !args.approximate,
             "recall": recall,
             "queries": queries,
@@ -119,7 +169,7 @@ pub(super) fn as_json(query: &QueryInfo, result: &SearchResult, entries: &[Galle
         .candidates
         .iter()
         .map(|candidate| {
-            let GalleryEntry { path, identity, camera, taken } = &entries[candidate.entry];
+            let GalleryEntry { path, identity, camera, taken, .. } = &entries[candidate.entry];
             json!({
                 "rank": candidate.rank, "path": path, "distance": candidate.distance, "identity": identity,
                 "camera": camera, "same": candidate.same, "taken": taken,
@@ -128,7 +178,7 @@ pub(super) fn as_json(query: &QueryInfo, result: &SearchResult, entries: &[Galle
         .collect();
     json!({
         "query": query.path, "identity": query.identity, "camera": query.camera,
-        "first_same": result.first_same, "candidates": candidates,
+        "first_same": result.first_same, "passing": result.admitted, "candidates": candidates,
     })
 }
 
@@ -138,7 +188,11 @@ fn as_text(query: &QueryInfo, result: &SearchResult, entries: &[GalleryEntry], o
         Measure::Euclidean => "Euclidean",
     };
     let (shown, all) = (result.candidates.len(), result.gallery_size);
-    let _ = writeln!(out, "{}: the nearest {shown} of {all} gallery images ({measure} distance)", query.path.display());
+    let passing =
+        if result.admitted < all { format!(", {} of which pass the filter", result.admitted) } else { String::new() };
+    let again = if result.refine.rerank { ", re-ranked" } else { "" };
+    let path = query.path.display();
+    let _ = writeln!(out, "{path}: the nearest {shown} of {all} gallery images{passing} ({measure} distance{again})");
     let _ = writeln!(out, "  rank  distance  same  identity  camera  image");
     for candidate in &result.candidates {
         let GalleryEntry { path, identity, camera, .. } = &entries[candidate.entry];

@@ -78,6 +78,21 @@ pub fn check(path: &Path) -> Result<(u32, u32)> {
     shielded(path, || open(path, &bytes).map(|(size, _)| size))
 }
 
+/// Width and height as [`load`] would give them, from the header alone; `None` where it cannot be read.
+pub fn size(path: &Path) -> Option<[u32; 2]> {
+    shielded(path, || {
+        let file = fs::File::open(path).map_err(|e| Error::io("read", path, e))?;
+        let reader = ImageReader::new(io::BufReader::new(file)).with_guessed_format();
+        let reader = reader.map_err(|e| Error::io("read", path, e))?;
+        let mut decoder = reader.into_decoder().map_err(|e| undecodable(path, &e))?;
+        let (width, height) = decoder.dimensions();
+        use image::metadata::Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+        let turned = matches!(decoder.orientation(), Ok(Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH));
+        Ok(if turned { [height, width] } else { [width, height] })
+    })
+    .ok()
+}
+
 /// A file that was skipped, with the reason that `error` gives, less the path that the entry names anyway.
 pub fn broken(path: &Path, error: &Error) -> Broken {
     let reason = match error {

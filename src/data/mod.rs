@@ -2,7 +2,9 @@
 
 pub mod augment;
 mod cache;
+pub mod clock;
 pub mod dataset;
+pub mod effective;
 pub mod formats;
 pub mod image_io;
 pub mod loader;

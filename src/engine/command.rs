@@ -1,11 +1,16 @@
 //! What the engine can be asked to do.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use image::RgbImage;
 
 pub use super::case::CaseCommand;
 use super::case::Restore;
+use super::event::Source;
 pub use super::gallery::{DiskCommand, GalleryCommand, ServerChoice};
 pub use super::map::MapCommand;
+use super::refine::Refine;
 use super::room::RoomCommand;
 use crate::eval::paper::Order;
 pub use crate::gallery::distance::Measure;
@@ -16,8 +21,19 @@ use crate::train::config::RunConfig;
 pub struct JobId(pub u64);
 
 /// A number that names a query for as long as the program runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct QueryId(pub u64);
+
+/// A crop that is in memory: pasted, cut out of a frame, or kept by a case.
+#[derive(Debug, Clone)]
+pub struct Still {
+    /// The file it comes from, or the name it is to have.
+    pub path: PathBuf,
+    /// What of that file it is.
+    pub source: Source,
+    /// Its pixels.
+    pub image: Arc<RgbImage>,
+}
 
 /// One request. Answers come as [`super::event::Event`]s; a request that fails answers with `Event::Failed`.
 #[derive(Debug, Clone)]
@@ -37,7 +53,24 @@ pub enum Command {
         /// Files and folders.
         paths: Vec<PathBuf>,
     },
-    /// Forget a query. Undone by adding its path again.
+    /// Embed crops that are in memory as queries: a job.
+    AddStills {
+        /// The crops.
+        stills: Vec<Still>,
+    },
+    /// Cut boxes out of a full frame and embed each as a query: a job.
+    AddCrops {
+        /// The frame.
+        path: PathBuf,
+        /// x, y, width, height in pixels of the upright frame.
+        boxes: Vec<[u32; 4]>,
+    },
+    /// Decode a full frame for the screen; served by the threads that decode thumbnails.
+    Frame {
+        /// The image file.
+        path: PathBuf,
+    },
+    /// Forget a query. Undone by adding its path again, or its pixels where it is not the whole of a file.
     RemoveQuery {
         /// Which.
         query: QueryId,
@@ -50,6 +83,24 @@ pub enum Command {
         top: usize,
         /// How to compare.
         measure: Measure,
+        /// What narrows and improves the search.
+        refine: Arc<Refine>,
+    },
+    /// Rank the gallery against many queries, one after the other: a job.
+    SearchAll {
+        /// Which queries, each with what narrows and improves its search.
+        queries: Vec<(QueryId, Arc<Refine>)>,
+        /// How many candidates to return for each.
+        top: usize,
+        /// How to compare.
+        measure: Measure,
+    },
+    /// Tell which regions of a query and of a gallery image make them alike.
+    Explain {
+        /// Which query.
+        query: QueryId,
+        /// Which image, an index into [`super::event::GalleryInfo::entries`].
+        entry: usize,
     },
     /// Say where a query's distances stand, and what a calibration says of them.
     Assess {

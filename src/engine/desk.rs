@@ -8,16 +8,20 @@ use std::sync::Arc;
 
 use candle_core::Device;
 use image::RgbImage;
+use rayon::prelude::*;
 
 use super::case::StoredQuery;
-use super::command::{Measure, QueryId};
-use super::event::{Candidate, GalleryEntry, GalleryInfo, ModelInfo, QueryInfo, SearchResult};
+use super::command::{Measure, QueryId, Still};
+use super::event::{GalleryEntry, GalleryInfo, ModelInfo, QueryInfo, SearchResult, Source};
 use crate::data::dataset::{Broken, Photo, UNKNOWN};
-use crate::data::image_io;
+use crate::data::taken::Taken;
+use crate::data::{clock, effective, formats, image_io};
 use crate::error::{Error, Result};
 use crate::gallery::embed::{BATCH, embed, embed_batch, reconstruct_batch};
 use crate::gallery::features::file_hash;
+use crate::gallery::matrix::Matrix;
 use crate::gallery::photos::{self, Listing};
+use crate::gallery::regions::{Regions, regions};
 use crate::gallery::search::Index;
 use crate::gallery::shelf::Shelf;
 use crate::gallery::store;
@@ -39,14 +43,28 @@ pub(crate) struct Model {
 /// A gallery, embedded by the model on the desk.
 pub(crate) struct Gallery {
     pub info: GalleryInfo,
+    /// What is searched.
     pub index: Arc<Shelf>,
-    pub identities: Vec<i64>,
+}
+
+impl Gallery {
+    /// A gallery whose images have the raw embeddings `matrix`.
+    pub fn of(info: GalleryInfo, matrix: &Matrix) -> Self {
+        Self { info, index: Arc::new(Shelf::Memory(Index::new(matrix))) }
+    }
 }
 
 /// A query, embedded by the model on the desk.
 pub(crate) struct Query {
     pub info: QueryInfo,
     pub embedding: Vec<f32>,
+}
+
+impl Query {
+    /// The raw embedding, `[d]`.
+    pub fn embedding(&self) -> &[f32] {
+        &self.embedding
+    }
 }
 
 /// Model, gallery and queries; also what the command line works with, in its own thread.
@@ -102,15 +120,14 @@ impl Model {
         }
         broken.sort_by(|a, b| a.path.cmp(&b.path));
         let entry = |&i: &usize| {
-            let Photo { path, identity, camera, taken, .. } = photos[i].clone();
-            GalleryEntry { path, identity, camera, taken }
+            let Photo { path, identity, camera, mut taken, .. } = photos[i].clone();
+            taken.time = taken.time.or_else(|| clock::in_name(&path));
+            let size = image_io::size(&path);
+            GalleryEntry { path, identity, camera, taken, size }
         };
-        let entries: Vec<GalleryEntry> = embedded.kept.iter().map(entry).collect();
-        Ok(Gallery {
-            index: Arc::new(Shelf::Memory(Index::new(&embedded.matrix))),
-            identities: entries.iter().map(|entry| entry.identity).collect(),
-            info: GalleryInfo { path: folder.to_path_buf(), entries: Arc::new(entries), broken: Arc::new(broken) },
-        })
+        let entries: Vec<GalleryEntry> = embedded.kept.par_iter().map(entry).collect();
+        let info = GalleryInfo { path: folder.to_path_buf(), entries: Arc::new(entries), broken: Arc::new(broken) };
+        Ok(Gallery::of(info, &embedded.matrix))
     }
 
     /// Embeds crops that are in memory; the answer has one embedding an image.
@@ -128,6 +145,11 @@ impl Model {
         Ok(embeddings)
     }
 
+    /// Which regions of two images make them alike.
+    pub fn explain(&self, first: &RgbImage, second: &RgbImage, device: &Device) -> Result<Regions> {
+        regions(&self.rain, &self.input(first), &self.input(second), device)
+    }
+
     /// The decoder's image of a crop.
     pub fn reconstruct(&self, image: &RgbImage, device: &Device) -> Result<RgbImage> {
         if !self.info.decoder {
@@ -143,13 +165,6 @@ impl Model {
 
     fn input(&self, image: &RgbImage) -> Vec<f32> {
         image_io::normalise(&image_io::resize(image, self.info.config.height, self.info.config.width))
-    }
-}
-
-impl Query {
-    /// Its embedding, raw.
-    pub fn embedding(&self) -> &[f32] {
-        &self.embedding
     }
 }
 
@@ -175,44 +190,66 @@ impl Desk {
 
     /// Reads and embeds crops as queries; a broken one is added to `broken` instead.
     pub fn add_crops(&mut self, photos: &[Photo], device: &Device, broken: &mut Vec<Broken>) -> Result<Vec<QueryInfo>> {
-        let (mut usable, mut images) = (Vec::new(), Vec::new());
+        let mut crops = Vec::new();
         for photo in photos {
-            match image_io::load(&photo.path) {
+            let Photo { path, identity, camera, taken, .. } = photo.clone();
+            match image_io::load(&path) {
                 Ok(image) => {
-                    usable.push(photo);
-                    images.push(Arc::new(image));
+                    let image = Arc::new(image);
+                    crops.push(QueryInfo { path, identity, camera, taken, image, ..QueryInfo::default() });
                 }
-                Err(error) => broken.push(image_io::broken(&photo.path, &error)),
+                Err(error) => broken.push(image_io::broken(&path, &error)),
             }
         }
-        let embeddings = self.model()?.embed_images(&images, device, &mut |_, _| Flow::Continue)?;
-        let crops = usable.into_iter().zip(images).zip(embeddings);
-        Ok(crops.map(|((photo, image), embedding)| self.add(photo, image, embedding)).collect())
+        self.add(crops, device)
     }
 
     /// Puts crops out of a case on the desk. Without a model they wait for one: opening it embeds them.
     pub fn restore(&mut self, queries: &[StoredQuery], device: &Device) -> Result<Vec<QueryInfo>> {
-        let images: Vec<Arc<RgbImage>> = queries.iter().map(|query| query.image.clone()).collect();
-        let embeddings = match &self.model {
-            Some(model) => model.embed_images(&images, device, &mut |_, _| Flow::Continue)?,
-            None => vec![Vec::new(); images.len()],
+        let crop = |query: &StoredQuery| {
+            let StoredQuery { path, identity, camera, image } = query.clone();
+            let taken = Taken::in_name(&path);
+            QueryInfo { path, identity, camera, taken, image, ..QueryInfo::default() }
         };
-        let crops = queries.iter().zip(images).zip(embeddings);
-        let added = crops.map(|((query, image), embedding)| {
-            let StoredQuery { path, identity, camera, .. } = query.clone();
-            let (part, taken) = (crate::data::dataset::Part::Any, crate::data::taken::Taken::default());
-            self.add(&Photo { path, identity, camera, part, taken }, image, embedding)
-        });
-        Ok(added.collect())
+        let crops: Vec<QueryInfo> = queries.iter().map(crop).collect();
+        let embeddings = match &self.model {
+            Some(model) => model.embed_images(&images(&crops), device, &mut |_, _| Flow::Continue)?,
+            None => vec![Vec::new(); crops.len()],
+        };
+        Ok(self.keep(crops, embeddings))
     }
 
-    fn add(&mut self, photo: &Photo, image: Arc<RgbImage>, embedding: Vec<f32>) -> QueryInfo {
-        self.last_query += 1;
-        let id = QueryId(self.last_query);
-        let Photo { path, identity, camera, taken, .. } = photo.clone();
-        let info = QueryInfo { id, path, identity, camera, taken, image };
-        self.queries.insert(id, Query { info: info.clone(), embedding });
-        info
+    /// Embeds crops that are in memory as queries.
+    pub fn add_stills(&mut self, stills: Vec<Still>, device: &Device) -> Result<Vec<QueryInfo>> {
+        let crop = |Still { path, source, image }| {
+            let (named, camera) = formats::identity_and_camera(&path);
+            // The name of a frame tells its camera, but not who stands where in it.
+            let identity = if source == Source::File { named } else { UNKNOWN };
+            let taken = Taken::in_name(&path);
+            QueryInfo { path, identity, camera, taken, image, source, ..QueryInfo::default() }
+        };
+        self.add(stills.into_iter().map(crop).collect(), device)
+    }
+
+    fn add(&mut self, crops: Vec<QueryInfo>, device: &Device) -> Result<Vec<QueryInfo>> {
+        let embeddings = self.model()?.embed_images(&images(&crops), device, &mut |_, _| Flow::Continue)?;
+        Ok(self.keep(crops, embeddings))
+    }
+
+    /// Numbers and keeps crops; each is looked at for its effective resolution.
+    fn keep(&mut self, mut crops: Vec<QueryInfo>, embeddings: Vec<Vec<f32>>) -> Vec<QueryInfo> {
+        crops.par_iter_mut().for_each(|crop| crop.effective = Some(effective::effective_size(&crop.image)));
+        for (crop, embedding) in crops.iter_mut().zip(embeddings) {
+            self.last_query += 1;
+            crop.id = QueryId(self.last_query);
+            self.put(crop.clone(), embedding);
+        }
+        crops
+    }
+
+    /// Keeps a query under its number.
+    pub fn put(&mut self, info: QueryInfo, embedding: Vec<f32>) {
+        self.queries.insert(info.id, Query { info, embedding });
     }
 
     /// Swaps in a model together with fresh embeddings of everything on the desk; nothing changes where that fails.
@@ -250,28 +287,14 @@ impl Desk {
         Ok(self.gallery.as_ref().ok_or_else(missing)?.index.distances(embedding, measure))
     }
 
-    /// Ranks the gallery against a query.
+    /// Ranks the whole gallery against a query.
     pub fn search(&self, id: QueryId, top: usize, measure: Measure) -> Result<SearchResult> {
-        let query = self.query(id)?;
-        let gallery =
-            self.gallery.as_ref().ok_or_else(|| Error::input("No gallery is open", "Open a gallery first"))?;
-        let (hits, first_same) = gallery.rank(&query.embedding, top, measure, self.approximate, query.info.identity)?;
-        let same = |entry: usize| {
-            let (a, b) = (query.info.identity, gallery.identities[entry]);
-            (a != UNKNOWN && b != UNKNOWN).then_some(a == b)
-        };
-        let candidates = hits
-            .into_iter()
-            .enumerate()
-            .map(|(position, hit)| Candidate {
-                rank: position + 1,
-                entry: hit.entry,
-                distance: hit.distance,
-                same: same(hit.entry),
-            })
-            .collect();
-        Ok(SearchResult { query: id, measure, candidates, first_same, gallery_size: gallery.index.len() })
+        self.search_refined(id, top, measure, &Arc::default())
     }
+}
+
+fn images(crops: &[QueryInfo]) -> Vec<Arc<RgbImage>> {
+    crops.iter().map(|crop| crop.image.clone()).collect()
 }
 
 fn photo(entry: &GalleryEntry) -> Photo {

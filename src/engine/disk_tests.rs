@@ -47,7 +47,7 @@ impl Bench {
     }
 
     fn search(&self, query: QueryId, measure: Measure) -> SearchResult {
-        self.engine.send(Command::Search { query, top: 5, measure });
+        self.engine.send(Command::Search { query, top: 5, measure, refine: Arc::default() });
         self.until(|event| match event {
             Event::Searched(result) => Some(result),
             Event::Failed { what, message } => panic!("{what}: {message}"),

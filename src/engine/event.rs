@@ -11,9 +11,12 @@ use super::command::{JobId, Measure, QueryId};
 pub use super::gallery::{DiskEvent, DiskInfo, GalleryEvent, GraphInfo, ServerAnswer};
 use super::map::MapEvent;
 use super::paper::PaperEvent;
+use super::refine::Refine;
 use super::room::RoomEvent;
-use crate::data::dataset::Broken;
+use crate::data::dataset::{Broken, UNKNOWN};
 use crate::data::taken::Taken;
+use crate::gallery::filter::Facts;
+use crate::gallery::regions::Regions;
 use crate::model::config::ModelConfig;
 use crate::train::event::TrainEvent;
 
@@ -41,6 +44,22 @@ pub struct GalleryEntry {
     pub camera: i64,
     /// When it was taken, where its set or its name says so.
     pub taken: Taken,
+    /// Width and height in pixels, upright, where they are known.
+    pub size: Option<[u32; 2]>,
+}
+
+impl Default for GalleryEntry {
+    /// An image of which nothing is known.
+    fn default() -> Self {
+        Self { path: PathBuf::new(), identity: UNKNOWN, camera: UNKNOWN, taken: Taken::default(), size: None }
+    }
+}
+
+impl GalleryEntry {
+    /// What a filter asks for.
+    pub fn facts(&self) -> Facts {
+        Facts { camera: self.camera, time: self.taken.time, size: self.size }
+    }
 }
 
 /// The gallery that is being searched.
@@ -52,6 +71,18 @@ pub struct GalleryInfo {
     pub entries: Arc<Vec<GalleryEntry>>,
     /// Files that were skipped, with the reason.
     pub broken: Arc<Vec<Broken>>,
+}
+
+/// Where the pixels of a query come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Source {
+    /// They are the whole of its file.
+    #[default]
+    File,
+    /// They were cut out of its file: x, y, width, height in pixels of the upright image.
+    Crop([u32; 4]),
+    /// There is no file: they were pasted.
+    Memory,
 }
 
 /// One query crop.
@@ -69,6 +100,27 @@ pub struct QueryInfo {
     pub taken: Taken,
     /// Its pixels at their true size.
     pub image: Arc<RgbImage>,
+    /// What of its file it is.
+    pub source: Source,
+    /// The width and height in pixels that it looks like, where it was looked at: less than its own where it was enlarged
+    /// or blurred.
+    pub effective: Option<[u32; 2]>,
+}
+
+impl Default for QueryInfo {
+    /// A query of which nothing is known.
+    fn default() -> Self {
+        Self {
+            id: QueryId::default(),
+            path: PathBuf::new(),
+            identity: UNKNOWN,
+            camera: UNKNOWN,
+            taken: Taken::default(),
+            image: Arc::default(),
+            source: Source::File,
+            effective: None,
+        }
+    }
 }
 
 /// One candidate for a query. The tool ranks candidates; a person decides.
@@ -85,7 +137,7 @@ pub struct Candidate {
 }
 
 /// The ranking of the gallery for one query.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SearchResult {
     /// Which query.
     pub query: QueryId,
@@ -97,6 +149,13 @@ pub struct SearchResult {
     pub first_same: Option<usize>,
     /// Images that were compared.
     pub gallery_size: usize,
+    /// Images among them that the filter admitted: the ranking is of these.
+    pub admitted: usize,
+    /// Where the search ranked again: the new distances of the first candidates, which stand in their order. Those behind
+    /// them were not ranked again.
+    pub reranked: Vec<f32>,
+    /// What narrowed and improved the search.
+    pub refine: Arc<Refine>,
 }
 
 /// What a job is doing.
@@ -106,6 +165,8 @@ pub enum JobKind {
     Gallery,
     /// Reading and embedding queries.
     Queries,
+    /// Searching for many queries.
+    Search,
     /// Training.
     Train,
     /// A table or figure of the paper.
@@ -176,6 +237,22 @@ pub enum Event {
         query: QueryId,
         /// The image.
         image: Arc<RgbImage>,
+    },
+    /// What makes a query and a gallery image alike.
+    Explained {
+        /// Which query.
+        query: QueryId,
+        /// Which gallery image.
+        entry: usize,
+        /// The contributions of their regions.
+        regions: Arc<Regions>,
+    },
+    /// A decoded full frame, or why there is none.
+    Frame {
+        /// The image file.
+        path: PathBuf,
+        /// Its true width and height, upright, and its pixels, reduced where it is larger than a screen can show.
+        image: Result<([u32; 2], Arc<RgbImage>), String>,
     },
     /// A decoded image for the screen, or why there is none.
     Thumbnail {

@@ -284,7 +284,7 @@ impl Source for Open {
     }
 
     fn row(&self, index: usize) -> Result<Row> {
-        let GalleryEntry { path, identity, camera, taken } = &self.entries[index];
+        let GalleryEntry { path, identity, camera, taken, .. } = &self.entries[index];
         Ok(Row {
             key: self.key(index),
             path: path.to_string_lossy().into_owned(),

@@ -7,12 +7,15 @@ pub mod command;
 pub(crate) mod desk;
 pub mod event;
 pub mod gallery;
+mod intake;
 mod job;
 pub mod map;
 mod outbox;
 mod panic;
 pub mod paper;
+pub mod refine;
 pub mod room;
+pub(crate) mod search;
 mod stored;
 #[cfg(test)]
 mod tests;

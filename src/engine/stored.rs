@@ -6,11 +6,9 @@ use std::sync::Arc;
 use super::command::Measure;
 use super::desk::{Desk, Gallery, Model, Step};
 use super::event::{GalleryEntry, GalleryInfo, ModelInfo};
-use crate::data::dataset::UNKNOWN;
 use crate::data::taken::Taken;
 use crate::error::{Error, Result};
 use crate::flow::Flow;
-use crate::gallery::search::{Hit, first_same, nearest};
 use crate::gallery::shelf::{OnDisk, Shelf, no_graph};
 use crate::gallery::store::{Maker, Record, Store};
 
@@ -47,7 +45,6 @@ impl Model {
         step(images as u64, images as u64);
         let broken = store.broken()?;
         Ok(Gallery {
-            identities: entries.iter().map(|entry: &GalleryEntry| entry.identity).collect(),
             info: GalleryInfo { path: folder.to_path_buf(), entries: Arc::new(entries), broken: Arc::new(broken) },
             index: Arc::new(Shelf::Disk(OnDisk::new(Arc::new(store), rows))),
         })
@@ -63,9 +60,9 @@ fn too_large(folder: &Path) -> Error {
 }
 
 fn entry(record: Record) -> GalleryEntry {
-    let Record { path, identity, camera, time, .. } = record;
+    let Record { path, identity, camera, time, width, height, .. } = record;
     let taken = Taken { time: time.map(|seconds| seconds.saturating_mul(1000)), ..Taken::in_name(&path) };
-    GalleryEntry { path, identity, camera, taken }
+    GalleryEntry { path, identity, camera, taken, size: Some([width, height]) }
 }
 
 impl From<&ModelInfo> for Maker {
@@ -99,29 +96,5 @@ impl Gallery {
     /// Whether it lies on disk and was made by this model.
     pub fn is_by(&self, model: &Model) -> bool {
         self.index.disk().is_some_and(|disk| disk.store().check_maker(&model.maker()).is_ok())
-    }
-
-    /// The nearest images, and the rank of the first of `identity`, where that is known and there is one.
-    pub fn rank(
-        &self,
-        query: &[f32],
-        top: usize,
-        measure: Measure,
-        approximate: bool,
-        identity: i64,
-    ) -> Result<(Vec<Hit>, Option<usize>)> {
-        if self.index.disk().is_none() {
-            let distances = self.index.distances(query, measure);
-            return Ok((nearest(&distances, top), first_same(&distances, &self.identities, identity)));
-        }
-        let hits = self.index.nearest(query, measure, top, approximate)?;
-        let listed = hits.iter().position(|hit| identity != UNKNOWN && self.identities[hit.entry] == identity);
-        let first = match listed {
-            Some(at) => Some(at + 1),
-            None if identity == UNKNOWN || !self.identities.contains(&identity) => None,
-            // Behind what is listed: only a look at every image tells its rank.
-            None => first_same(&self.index.distances(query, measure), &self.identities, identity),
-        };
-        Ok((hits, first))
     }
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use candle_core::Device;
 use image::{Rgb, RgbImage};
 
-use super::command::{Command, JobId, Measure, QueryId};
-use super::event::{Event, JobEnd, JobKind};
+use super::command::{Command, JobId, Measure, QueryId, Still};
+use super::event::{Event, JobEnd, JobKind, Source};
+use super::refine::Refine;
 use super::training::Train;
 use super::worker::Engine;
 use crate::device::DeviceChoice;
@@ -94,7 +95,7 @@ impl Bench {
     }
 
     fn search_works(&self, query: QueryId) {
-        self.engine.send(Command::Search { query, top: 5, measure: Measure::Cosine });
+        self.engine.send(Command::Search { query, top: 5, measure: Measure::Cosine, refine: Arc::default() });
         let result = self.until(|event| match event {
             Event::Searched(result) => Some(result),
             Event::Failed { what, message } => panic!("{what}: {message}"),
@@ -102,6 +103,16 @@ impl Bench {
         });
         assert_eq!((result.query, result.candidates.len(), result.first_same), (query, 5, Some(1)));
         assert!(result.candidates[0].distance.abs() < 1e-5, "the query itself lies in the gallery");
+    }
+
+    fn search_works_for(&self, query: QueryId) {
+        self.engine.send(Command::Search { query, top: 5, measure: Measure::Cosine, refine: Arc::default() });
+        let found = self.until(|event| match event {
+            Event::Searched(result) => Some(result.candidates.len()),
+            Event::Failed { what, message } => panic!("{what}: {message}"),
+            _ => None,
+        });
+        assert_eq!(found, 5);
     }
 
     fn train(&self) {
@@ -190,7 +201,7 @@ fn requests_in_the_wrong_order_are_answered() {
     let bench = Bench::start(endless);
     bench.engine.send(Command::OpenGallery { path: bench.path("gallery") });
     assert_eq!(bench.failure(), ("Open gallery".into(), "No model is open. Open a model first.".into()));
-    bench.engine.send(Command::Search { query: QueryId(9), top: 5, measure: Measure::Cosine });
+    bench.engine.send(Command::Search { query: QueryId(9), top: 5, measure: Measure::Cosine, refine: Arc::default() });
     assert_eq!(bench.failure().0, "Search");
     bench.engine.send(Command::OpenModel { path: bench.path("none.safetensors") });
     assert!(bench.failure().1.contains("none.safetensors"));
@@ -275,7 +286,7 @@ fn dropping_never_hangs_even_when_nobody_reads() {
     bench.train();
     bench.job_start(JobKind::Train);
     for _ in 0..5000 {
-        bench.engine.send(Command::Search { query, top: 1, measure: Measure::Euclidean });
+        bench.engine.send(Command::Search { query, top: 1, measure: Measure::Euclidean, refine: Arc::default() });
     }
     std::thread::sleep(Duration::from_millis(100));
     let (done, ended) = std::sync::mpsc::channel();
@@ -289,5 +300,99 @@ fn dropping_never_hangs_even_when_nobody_reads() {
 #[path = "map_tests.rs"]
 mod map_tests;
 
+#[test]
+fn a_search_narrowed_by_cameras_returns_only_them() {
+    use crate::gallery::filter::Filter;
+    let (bench, query) = Bench::ready(endless);
+    let filter = Filter { cameras: vec![2], ..Filter::default() };
+    let refine = Arc::new(Refine { filter, ..Refine::default() });
+    bench.engine.send(Command::Search { query, top: 50, measure: Measure::Cosine, refine: refine.clone() });
+    let result = bench.until(|event| match event {
+        Event::Searched(result) => Some(result),
+        _ => None,
+    });
+    assert_eq!((result.candidates.len(), result.admitted, result.gallery_size), (9, 9, 12));
+    assert_eq!(result.refine, refine);
+}
+
+#[test]
+fn boxes_of_a_frame_and_pasted_images_become_queries() {
+    let (bench, _) = Bench::ready(endless);
+    let frame = bench.path("c7_frame.png");
+    RgbImage::from_fn(200, 100, |x, y| Rgb([x as u8, y as u8, 7])).save(&frame).unwrap();
+    bench.engine.send(Command::Frame { path: frame.clone() });
+    let (size, _) = bench.until(|event| match event {
+        Event::Frame { image, .. } => Some(image.unwrap()),
+        _ => None,
+    });
+    assert_eq!(size, [200, 100]);
+
+    let boxes = vec![[10, 20, 30, 60], [190, 90, 50, 50], [0, 0, 2, 50]];
+    bench.engine.send(Command::AddCrops { path: frame, boxes });
+    let mut added = Vec::new();
+    let skipped = bench.until(|event| match event {
+        Event::QueryAdded(info) => {
+            added.push(info);
+            None
+        }
+        Event::QueriesSkipped(broken) => Some(broken),
+        _ => None,
+    });
+    assert!(skipped.len() == 1 && skipped[0].reason.contains("2x50 pixels"), "{skipped:?}");
+    assert_eq!(added[0].source, Source::Crop([10, 20, 30, 60]));
+    assert_eq!((added[0].image.dimensions(), added[0].image.get_pixel(0, 0).0), ((30, 60), [10, 20, 7]));
+    assert_eq!(added[1].source, Source::Crop([190, 90, 10, 10]), "a box that leaves the frame is cut off");
+    assert!(added.iter().all(|info| info.effective.is_some() && info.identity == -1));
+
+    let image = Arc::new(RgbImage::new(20, 40));
+    let still = Still { path: "Pasted image 1".into(), source: Source::Memory, image };
+    bench.engine.send(Command::AddStills { stills: vec![still] });
+    let info = bench.until(|event| match event {
+        Event::QueryAdded(info) => Some(info),
+        _ => None,
+    });
+    assert_eq!((info.source, info.image.dimensions()), (Source::Memory, (20, 40)));
+    bench.search_works_for(info.id);
+}
+
+#[test]
+fn all_queries_are_searched_as_a_job_that_can_be_stopped() {
+    let (bench, query) = Bench::ready(endless);
+    let some = |count: usize| vec![(query, Arc::<Refine>::default()); count];
+    bench.engine.send(Command::SearchAll { queries: some(3), top: 4, measure: Measure::Cosine });
+    let job = bench.job_start(JobKind::Search);
+    let mut results = 0;
+    bench.until(|event| match event {
+        Event::Searched(result) => {
+            assert_eq!(result.candidates.len(), 4);
+            results += 1;
+            None
+        }
+        Event::JobEnded { job: ended, end: JobEnd::Done } if ended == job => Some(()),
+        _ => None,
+    });
+    assert_eq!(results, 3);
+    bench.engine.send(Command::SearchAll { queries: some(200_000), top: 4, measure: Measure::Cosine });
+    let job = bench.job_start(JobKind::Search);
+    // What is asked meanwhile is answered before the end.
+    bench.engine.send(Command::Reconstruct { query });
+    bench.until(|event| matches!(event, Event::Reconstructed { .. }).then_some(()));
+    bench.engine.send(Command::Cancel { job });
+    assert_eq!(bench.job_end(job), JobEnd::Cancelled);
+}
+
+#[test]
+fn regions_of_a_pair_sum_to_its_similarity() {
+    let (bench, query) = Bench::ready(endless);
+    bench.engine.send(Command::Explain { query, entry: 0 });
+    let regions = bench.until(|event| match event {
+        Event::Explained { regions, .. } => Some(regions),
+        _ => None,
+    });
+    let sum: f32 = regions.first.iter().sum();
+    assert!((sum - regions.similarity).abs() < 1e-4 && (regions.rows, regions.columns) == (2, 1), "{regions:?}");
+    bench.engine.send(Command::Explain { query, entry: 999 });
+    assert_eq!(bench.failure().0, "Show the regions");
+}
 #[path = "disk_tests.rs"]
 mod disk;

@@ -55,6 +55,9 @@ impl Album {
     }
 }
 
+/// Longest side of a full frame on the screen: larger textures are not to be had everywhere.
+const FRAME_SIDE: u32 = 4096;
+
 /// An image that is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Request {
@@ -62,6 +65,8 @@ enum Request {
     Side(PathBuf, u32),
     /// As it looks so many thousandths times as far away.
     Far(PathBuf, u32),
+    /// As much of a full frame as a screen can show, and its true size.
+    Frame(PathBuf),
 }
 
 #[derive(Default)]
@@ -94,6 +99,11 @@ impl Thumbnails {
         self.queue_up(Request::Far(path, rate));
     }
 
+    /// Asks for a full frame; never waits.
+    pub fn ask_frame(&self, path: PathBuf) {
+        self.queue_up(Request::Frame(path));
+    }
+
     fn queue_up(&self, request: Request) {
         let mut queue = self.shared.queue();
         queue.requests.retain(|waiting| *waiting != request);
@@ -102,8 +112,8 @@ impl Thumbnails {
         drop(queue);
         self.shared.bell.notify_one();
         if let Some(request) = refused {
-            let image = Err("Too many images were asked for at once. Scroll back to load this one.".into());
-            self.shared.outbox.offer(answer(request, image));
+            let reason = "Too many images were asked for at once. Scroll back to load this one.";
+            self.shared.outbox.offer(answer(request, Err(reason.into())));
         }
     }
 }
@@ -131,17 +141,18 @@ impl Shared {
             let decoded = guarded(|| match &request {
                 Request::Side(path, max_side) => self.show(path, *max_side),
                 Request::Far(path, rate) => decode_far(path, *rate),
+                Request::Frame(path) => decode(path, FRAME_SIDE),
             });
-            let image = decoded.map(Arc::new).map_err(|failure| match failure {
+            let decoded = decoded.map_err(|failure| match failure {
                 Failure::Told(text) => text,
                 Failure::Cancelled => Error::Cancelled.to_string(),
             });
-            self.outbox.result(answer(request, image));
+            self.outbox.result(answer(request, decoded));
         }
     }
 
     /// The picture of a file. Where the gallery has a small one of a large file, that is told first.
-    fn show(&self, path: &Path, max_side: u32) -> Result<RgbImage> {
+    fn show(&self, path: &Path, max_side: u32) -> Result<Decoded> {
         let small = self.album.picture(path);
         if let Some((small, true)) = &small
             && path.exists()
@@ -150,7 +161,7 @@ impl Shared {
             self.outbox.result(Event::Thumbnail { path: path.to_path_buf(), max_side, image });
         }
         match (decode(path, max_side), small) {
-            (Err(_), Some((small, _))) => Ok(small),
+            (Err(_), Some((small, _))) => Ok((small.dimensions().into(), small)),
             (image, _) => image,
         }
     }
@@ -169,8 +180,14 @@ impl Shared {
     }
 }
 
-fn answer(request: Request, image: Result<Arc<RgbImage>, String>) -> Event {
+/// The true size of an image, and its pixels as far as they were asked for.
+type Decoded = ([u32; 2], RgbImage);
+
+fn answer(request: Request, decoded: Result<Decoded, String>) -> Event {
+    let decoded = decoded.map(|(size, image)| (size, Arc::new(image)));
+    let image = decoded.clone().map(|(_, image)| image);
     match request {
+        Request::Frame(path) => Event::Frame { path, image: decoded },
         Request::Side(path, max_side) => Event::Thumbnail { path, max_side, image },
         Request::Far(path, rate) => Event::FarThumbnail { path, rate, image },
     }
@@ -179,22 +196,22 @@ fn answer(request: Request, image: Result<Arc<RgbImage>, String>) -> Event {
 /// The image at the size that is left of it `rate` thousandths times as far away: what [`degrade`] enlarges again.
 ///
 /// [`degrade`]: crate::data::resolution::degrade
-fn decode_far(path: &Path, rate: u32) -> Result<RgbImage> {
+fn decode_far(path: &Path, rate: u32) -> Result<Decoded> {
     let image = image_io::load(path)?;
     let side = |side: u32| reduced(side as usize, f64::from(rate.max(1000)) / 1000.0);
-    Ok(image_io::resize(&image, side(image.height()), side(image.width())))
+    Ok((image.dimensions().into(), image_io::resize(&image, side(image.height()), side(image.width()))))
 }
 
 /// The image, its longest side at most `max_side` pixels; a small image keeps its true size.
-fn decode(path: &Path, max_side: u32) -> Result<RgbImage> {
+fn decode(path: &Path, max_side: u32) -> Result<Decoded> {
     let image = image_io::load(path)?;
     let longest = image.width().max(image.height());
     if longest <= max_side.max(1) {
-        return Ok(image);
+        return Ok((image.dimensions().into(), image));
     }
     let scale =
         |side: u32| ((f64::from(side) * f64::from(max_side.max(1)) / f64::from(longest)).round() as usize).max(1);
-    Ok(image_io::resize(&image, scale(image.height()), scale(image.width())))
+    Ok((image.dimensions().into(), image_io::resize(&image, scale(image.height()), scale(image.width()))))
 }
 
 #[cfg(test)]
@@ -206,11 +223,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.png");
         RgbImage::new(40, 100).save(&path).unwrap();
-        assert_eq!(decode(&path, 50).unwrap().dimensions(), (20, 50));
-        assert_eq!(decode(&path, 500).unwrap().dimensions(), (40, 100));
-        assert_eq!(decode(&path, 0).unwrap().dimensions(), (1, 1));
+        assert_eq!(decode(&path, 50).unwrap().1.dimensions(), (20, 50));
+        assert_eq!(decode(&path, 500).unwrap().1.dimensions(), (40, 100));
+        assert_eq!(decode(&path, 0).unwrap().1.dimensions(), (1, 1));
         assert!(decode(&folder.path().join("none.png"), 50).is_err());
-        assert_eq!(decode_far(&path, 4000).unwrap().dimensions(), (10, 25));
-        assert_eq!(decode_far(&path, 1).unwrap().dimensions(), (40, 100));
+        assert_eq!(decode_far(&path, 4000).unwrap().1.dimensions(), (10, 25));
+        assert_eq!(decode_far(&path, 1).unwrap().1.dimensions(), (40, 100));
     }
 }

@@ -101,6 +101,11 @@ impl Engine {
                     thumbnails.ask(path, max_side);
                 }
             }
+            Command::Frame { path } => {
+                if let Some(thumbnails) = &self.thumbnails {
+                    thumbnails.ask_frame(path);
+                }
+            }
             Command::FarThumbnail { path, rate } => {
                 if let Some(thumbnails) = &self.thumbnails {
                     thumbnails.ask_far(path, rate);
@@ -224,10 +229,14 @@ impl Worker {
                 self.outbox.result(Event::QueryRemoved(query));
                 Ok(())
             }
-            Command::Search { query, top, measure } => {
-                self.outbox.result(Event::Searched(self.desk.search(query, top, measure)?));
+            Command::AddStills { stills } => self.add_stills(stills),
+            Command::AddCrops { path, boxes } => self.add_crops(&path, &boxes),
+            Command::Search { query, top, measure, refine } => {
+                self.outbox.result(Event::Searched(self.desk.search_refined(query, top, measure, &refine)?));
                 Ok(())
             }
+            Command::SearchAll { queries, top, measure } => self.search_all(&queries, top, measure),
+            Command::Explain { query, entry } => self.explain(query, entry),
             Command::Assess { query, measure } => {
                 self.outbox.result(Event::Assessed(Box::new(self.desk.certainty(query, measure)?)));
                 Ok(())
@@ -250,6 +259,7 @@ impl Worker {
             // These never come this far: `Engine::send` sees to them.
             Command::Case(_)
             | Command::Thumbnail { .. }
+            | Command::Frame { .. }
             | Command::FarThumbnail { .. }
             | Command::Room(_)
             | Command::Cancel { .. }
@@ -392,8 +402,12 @@ fn what(command: &Command) -> &'static str {
         Command::OpenModel { .. } => "Open model",
         Command::OpenGallery { .. } => "Open gallery",
         Command::AddQueries { .. } => "Add queries",
+        Command::AddStills { .. } | Command::AddCrops { .. } => "Add queries",
+        Command::Frame { .. } => "Open frame",
         Command::RemoveQuery { .. } => "Remove query",
         Command::Search { .. } => "Search",
+        Command::SearchAll { .. } => "Search all queries",
+        Command::Explain { .. } => "Show the regions",
         Command::Assess { .. } => "Say how sure a ranking is",
         Command::Sweep { .. } => "Rank the query with less detail",
         Command::Reconstruct { .. } => "Reconstruct",

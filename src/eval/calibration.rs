@@ -32,6 +32,9 @@ pub const KIND: &str = "rain calibration 1";
 const QUANTILES: usize = 21;
 /// The smallest gallery that strangers are looked for in.
 const LEAST_GALLERY: usize = 25;
+/// At most this share of the queries whose person is in the gallery may be warned of: who is warned wrongly, too often, stops
+/// reading warnings.
+const FALSE_ALARMS: f64 = 0.10;
 /// Below this margin between warned strangers and warned present persons, a best distance tells nothing.
 const LEAST_MARGIN: f64 = 0.25;
 
@@ -85,7 +88,7 @@ pub struct Strangers {
     pub gallery: usize,
     /// Quantiles of the distance to the nearest image of another person.
     pub best: Vec<f32>,
-    /// Beyond this best distance a query is warned of: it separates the two cases best.
+    /// Beyond this best distance a query is warned of. At most a tenth of those whose person is there are.
     pub threshold: f32,
     /// Share of the queries whose person is not in the gallery that are warned of.
     pub caught: f64,
@@ -350,32 +353,26 @@ impl Strangers {
     }
 }
 
-/// The threshold with the largest difference between the shares of `absent` and of `present` beyond it, and these shares.
+/// The least threshold beyond which at most [`FALSE_ALARMS`] of `present` lie, so that as many of `absent` as can be are
+/// beyond it, and the shares of `absent` and of `present` that are.
 fn separation(absent: &[f32], present: &[f32]) -> (f32, f64, f64) {
-    let mut all: Vec<(f32, bool)> =
-        absent.iter().map(|&d| (d, true)).chain(present.iter().map(|&d| (d, false))).collect();
-    all.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let (mut over_absent, mut over_present) = (absent.len(), present.len());
-    let share = |a: usize, p: usize| (a as f64 / absent.len() as f64, p as f64 / present.len() as f64);
-    let (mut best, mut margin) = ((f32::MIN, 1.0, 1.0), 0.0);
-    for (i, &(distance, is_absent)) in all.iter().enumerate() {
-        if is_absent {
-            over_absent -= 1
-        } else {
-            over_present -= 1
-        }
-        // Equal distances are on one side of it.
-        let next = all.get(i + 1).map(|next| next.0);
-        if next == Some(distance) {
-            continue;
-        }
-        let (caught, false_alarms) = share(over_absent, over_present);
-        if caught - false_alarms > margin {
-            margin = caught - false_alarms;
-            best = (next.map_or(distance, |next| f32::midpoint(distance, next)), caught, false_alarms);
-        }
-    }
-    if best.0 == f32::MIN { (all.last().map_or(0.0, |last| last.0), 0.0, 0.0) } else { best }
+    let sorted = |distances: &[f32]| {
+        let mut sorted = distances.to_vec();
+        sorted.sort_by(f32::total_cmp);
+        sorted
+    };
+    let (absent, present) = (sorted(absent), sorted(present));
+    let beyond = |all: &[f32], threshold: f32| {
+        (all.len() - all.partition_point(|d| *d <= threshold)) as f64 / all.len().max(1) as f64
+    };
+    let allowed = (present.len() as f64 * FALSE_ALARMS) as usize;
+    // Equal distances are on one side of it.
+    let at = present.len().saturating_sub(1 + allowed);
+    let kept = present.get(at).copied().unwrap_or(f32::MAX);
+    let next = |all: &[f32]| all.get(all.partition_point(|d| *d <= kept)).copied().unwrap_or(f32::MAX);
+    let next = next(&absent).min(next(&present));
+    let threshold = if next < f32::MAX { f32::midpoint(kept, next) } else { kept };
+    (threshold, beyond(&absent, threshold), beyond(&present, threshold))
 }
 
 /// [`QUANTILES`] quantiles with four digits; nothing of nothing.

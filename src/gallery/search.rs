@@ -54,6 +54,11 @@ impl Index {
         self.columns
     }
 
+    /// The raw embeddings of some gallery images, `[entries, d]`.
+    pub fn rows_of(&self, entries: &[usize]) -> Matrix {
+        self.euclidean.gallery().select(entries)
+    }
+
     /// Distances of a raw query embedding `[d]` to every gallery image, `[n]`.
     pub fn distances(&self, query: &[f32], measure: Measure) -> Vec<f32> {
         match measure {

@@ -10,9 +10,10 @@ use rayon::prelude::*;
 use super::approximate::Approximate;
 use super::distance::{Measure, Prepared};
 use super::exact::{self, Ask};
+use super::filter::nearest_admitted;
 use super::mask::Mask;
 use super::matrix::Matrix;
-use super::search::{Hit, Index, nearest};
+use super::search::{Hit, Index};
 use super::store::Store;
 use crate::error::{Error, Result};
 
@@ -84,15 +85,25 @@ impl Shelf {
         }
     }
 
-    /// The `top` nearest images, nearest first, ties by place; with `approximate` by the graph of this measure where there is
-    /// one.
+    /// The `top` nearest images (of those that `among` keeps, one an image), nearest first, ties by place; with
+    /// `approximate` by the graph of this measure where there is one.
     ///
     /// # Errors
     /// Where query and images differ in length.
-    pub fn nearest(&self, query: &[f32], measure: Measure, top: usize, approximate: bool) -> Result<Vec<Hit>> {
+    pub fn nearest(
+        &self,
+        query: &[f32],
+        measure: Measure,
+        top: usize,
+        approximate: bool,
+        among: Option<&[bool]>,
+    ) -> Result<Vec<Hit>> {
         match self {
-            Self::Memory(index) => Ok(nearest(&index.distances(query, measure), top)),
-            Self::Disk(disk) => disk.nearest(query, measure, top, approximate),
+            Self::Memory(index) => {
+                let kept = |image: usize, _| among.is_none_or(|among| among[image]);
+                Ok(nearest_admitted(&index.distances(query, measure), top, kept).0)
+            }
+            Self::Disk(disk) => disk.nearest(query, measure, top, approximate, among),
         }
     }
 }
@@ -129,10 +140,18 @@ impl OnDisk {
         graphs[usize::from(measure == Measure::Euclidean)].clone()
     }
 
-    fn nearest(&self, query: &[f32], measure: Measure, top: usize, approximate: bool) -> Result<Vec<Hit>> {
+    fn nearest(
+        &self,
+        query: &[f32],
+        measure: Measure,
+        top: usize,
+        approximate: bool,
+        among: Option<&[bool]>,
+    ) -> Result<Vec<Hit>> {
         let (blocks, never) = (self.store.blocks(), AtomicBool::new(false));
         let queries = Matrix::new(query.len(), query.to_vec());
-        let ask = Ask { queries: &queries, measure, top, mask: self.mask() };
+        let chosen = among.map(|among| self.rows_among(among));
+        let ask = Ask { queries: &queries, measure, top, mask: chosen.as_ref().or_else(|| self.mask()) };
         let answers = match self.graph(measure).filter(|_| approximate) {
             Some(graph) => graph.search(&blocks, &ask, &never)?,
             None => exact::search(&blocks, &ask, &never)?,
@@ -144,6 +163,13 @@ impl OnDisk {
     /// The rows that are searched; none is left out where every file is there.
     fn mask(&self) -> Option<&Mask> {
         (self.rows.len() < self.store.rows()).then(|| self.store.live())
+    }
+
+    /// The rows of the images that are kept.
+    fn rows_among(&self, among: &[bool]) -> Mask {
+        let mut mask = Mask::none(self.store.rows());
+        self.rows.iter().zip(among).filter(|(_, keep)| **keep).for_each(|(&row, _)| mask.insert(row as usize));
+        mask
     }
 
     /// The image of a row.
@@ -221,9 +247,13 @@ mod tests {
         for measure in [Measure::Cosine, Measure::Euclidean] {
             for query in [all.row(5), all.row(17)] {
                 assert_eq!(disk.distances(query, measure), memory.distances(query, measure));
-                for approximate in [false, true] {
-                    let [a, b] = [&disk, &memory].map(|shelf| shelf.nearest(query, measure, 10, approximate).unwrap());
-                    assert_eq!(a, b);
+                let third: Vec<bool> = (0..kept.len()).map(|image| image % 3 == 0).collect();
+                for (approximate, among) in
+                    [(false, None), (true, None), (false, Some(third.as_slice())), (true, Some(third.as_slice()))]
+                {
+                    let nearest = |shelf: &Shelf| shelf.nearest(query, measure, 10, approximate, among).unwrap();
+                    assert_eq!(nearest(&disk), nearest(&memory));
+                    assert!(among.is_none() || nearest(&disk).iter().all(|hit| hit.entry % 3 == 0));
                 }
             }
         }

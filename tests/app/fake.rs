@@ -4,12 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use image::{Rgb, RgbImage};
+use rain::data::taken::Taken;
 use rain::engine::certainty::{Certainty, Histogram, RATES, Standing, Step, Sweep};
 use rain::engine::command::{Command, JobId, Measure, QueryId};
 use rain::engine::event::{
-    Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult,
+    Candidate, Event, GalleryEntry, GalleryInfo, JobEnd, JobKind, ModelInfo, Progress, QueryInfo, SearchResult, Source,
 };
 use rain::eval::calibration::{Reading, Set, Strangers, Verdict};
+use rain::gallery::regions::Regions;
 use rain::model::config::ModelConfig;
 use rain::train::event::{RateFigures, SampleImages, StepRecord, TrainEvent, ValidationRecord};
 
@@ -64,13 +66,49 @@ pub fn gallery() -> Event {
             path: format!("/gallery/{:04}_c{}.png", i % 12, i / 12 + 1).into(),
             identity: (i % 12) as i64,
             camera: (i / 12 + 1) as i64,
-            taken: Default::default(),
+            taken: Taken { time: Some(1_706_709_900_000 + 1000 * i as i64), frame: None },
+            size: Some([64, 100 + i as u32]),
         })
         .collect();
     Event::GalleryOpened(GalleryInfo {
         path: "/gallery".into(),
         entries: Arc::new(entries),
         broken: Arc::new(Vec::new()),
+    })
+}
+
+/// A gallery of that many images whose names are ordinary.
+pub fn large_gallery(images: usize) -> Event {
+    let entry = |i: usize| GalleryEntry {
+        path: format!("/gallery/{:04}_c{}_{i:06}.png", i % 1000, i % 8 + 1).into(),
+        identity: (i % 1000) as i64,
+        camera: (i % 8 + 1) as i64,
+        size: Some([64, 128]),
+        taken: Taken { time: Some(1_706_709_900_000 + i as i64), frame: None },
+    };
+    Event::GalleryOpened(GalleryInfo {
+        path: "/gallery".into(),
+        entries: Arc::new((0..images).map(entry).collect()),
+        broken: Arc::new(Vec::new()),
+    })
+}
+
+/// A ranking of a whole gallery of that many images.
+pub fn whole_ranking(query: u64, images: usize, measure: rain::engine::command::Measure) -> Event {
+    let candidate = |i: usize| Candidate {
+        rank: i + 1,
+        entry: (i * 7919) % images,
+        distance: 0.1 + i as f32 / images as f32,
+        same: Some(i % 9 == 0),
+    };
+    Event::Searched(SearchResult {
+        query: QueryId(query),
+        measure,
+        candidates: (0..images).map(candidate).collect(),
+        first_same: Some(1),
+        gallery_size: images,
+        admitted: images,
+        ..SearchResult::default()
     })
 }
 
@@ -81,17 +119,32 @@ pub fn query(n: u64) -> Event {
         path: format!("/crops/{n:04}_c6_lr.png").into(),
         identity: n as i64,
         camera: 6,
-        taken: Default::default(),
         image: figure(n, 6, 16, 32),
+        effective: Some([8, 16]),
+        ..QueryInfo::default()
     })
 }
 
 /// What a real engine would answer.
 pub fn answer(command: &Command) -> Vec<Event> {
     match command {
-        Command::Search { query, top, measure } => {
+        Command::SearchAll { queries, top, measure } => {
+            let job = JobId(8);
+            let title = format!("Search {} queries", queries.len());
+            let mut events = vec![Event::JobStarted { job, kind: JobKind::Search, title }];
+            for (query, refine) in queries {
+                let refine = refine.clone();
+                events.extend(answer(&Command::Search { query: *query, top: *top, measure: *measure, refine }));
+            }
+            events.push(Event::JobEnded { job, end: JobEnd::Done });
+            events
+        }
+        Command::Search { query, top, measure, refine } => {
             let scale = if format!("{measure:?}") == "Cosine" { 1.0 } else { 30.0 };
-            let candidates = (0..GALLERY.min(*top))
+            // As if every image passed, but those of cameras that were not asked for.
+            let cameras = &refine.filter.cameras;
+            let passes = |entry: usize| cameras.is_empty() || cameras.contains(&((entry / 12 + 1) as i64));
+            let mut candidates = (0..GALLERY)
                 .map(|i| {
                     // The first candidate is right for most queries, the first query among them.
                     let hit = if i == 0 {
@@ -104,7 +157,11 @@ pub fn answer(command: &Command) -> Vec<Event> {
                     let same = Some(identity == query.0 as usize % 12);
                     Candidate { rank: i + 1, entry, distance: scale * (0.171 + 0.013 * i as f32), same }
                 })
+                .filter(|c| passes(c.entry))
                 .collect::<Vec<_>>();
+            let admitted = candidates.len();
+            candidates.truncate(*top);
+            candidates.iter_mut().enumerate().for_each(|(i, c)| c.rank = i + 1);
             let first_same = candidates.iter().find(|c| c.same == Some(true)).map(|c| c.rank);
             vec![Event::Searched(SearchResult {
                 query: *query,
@@ -112,6 +169,9 @@ pub fn answer(command: &Command) -> Vec<Event> {
                 candidates,
                 first_same,
                 gallery_size: GALLERY,
+                admitted,
+                reranked: Vec::new(),
+                refine: refine.clone(),
             })]
         }
         Command::Assess { query, measure } => vec![certainty(*query, *measure, Verdict::Near)],
@@ -124,6 +184,38 @@ pub fn answer(command: &Command) -> Vec<Event> {
             let identity = name.get(..4).and_then(|s| s.parse().ok()).unwrap_or(0);
             let image = Ok(figure(identity, name.len() as u64 + identity, 64, 128));
             vec![Event::Thumbnail { path: path.clone(), max_side: *max_side, image }]
+        }
+        Command::Frame { path } => {
+            let image = Ok(([640, 360], figure(3, 1, 640, 360)));
+            vec![Event::Frame { path: path.clone(), image }]
+        }
+        Command::AddCrops { path, boxes } => boxes
+            .iter()
+            .enumerate()
+            .map(|(i, area)| {
+                let Event::QueryAdded(mut info) = query(500 + i as u64) else { unreachable!() };
+                (info.path, info.source) = (path.clone(), Source::Crop(*area));
+                Event::QueryAdded(info)
+            })
+            .collect(),
+        Command::AddStills { stills } => stills
+            .iter()
+            .enumerate()
+            .map(|(i, still)| {
+                let Event::QueryAdded(mut info) = query(700 + i as u64) else { unreachable!() };
+                (info.path, info.source, info.image) = (still.path.clone(), still.source, still.image.clone());
+                Event::QueryAdded(info)
+            })
+            .collect(),
+        Command::Explain { query, entry } => {
+            let regions = Regions {
+                rows: 4,
+                columns: 2,
+                first: vec![0.1; 8],
+                second: vec![0.05, 0.3, 0.1, 0.1, 0.05, 0.05, 0.1, 0.05],
+                similarity: 0.8,
+            };
+            vec![Event::Explained { query: *query, entry: *entry, regions: Arc::new(regions) }]
         }
         Command::AddQueries { paths } => paths
             .iter()

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use egui::{ColorImage, Context, TextureHandle, TextureOptions, vec2};
+use egui::{ColorImage, Context, Pos2, Rect, TextureHandle, TextureOptions, pos2, vec2};
 use image::RgbImage;
 
 use crate::app::thumbs::{Picture, Thumbs};
@@ -57,7 +57,8 @@ impl Far {
         match self.there.get(&key) {
             Some(Ok(texture)) => {
                 let size = texture.size_vec2();
-                Picture::Ready { texture: texture.id(), size: if size.x > 0.0 { size } else { vec2(1.0, 1.0) } }
+                let size = if size.x > 0.0 { size } else { vec2(1.0, 1.0) };
+                Picture::Ready { texture: texture.id(), size, uv: Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)) }
             }
             Some(Err(reason)) => Picture::Broken(reason.clone()),
             None => {

@@ -310,7 +310,7 @@ impl ViewState {
         if let Change::Query(_, edit) = &entry.change
             && edit.to.is_none()
             && let Some(query) = &edit.from
-            && let Some(at) = self.removed.iter().rposition(|r| name::to_text(&r.path) == query.path)
+            && let Some(at) = self.removed.iter().rposition(|r| name::to_text(&r.info.path) == query.path)
         {
             let removed = self.removed.remove(at);
             self.restoring.push(removed);

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::engine::command::{JobId, Measure};
+use crate::engine::event::{JobEnd, QueryInfo, SearchResult, Source};
 use crate::model::config::ModelConfig;
+use crate::train::config::RunConfig;
 
 fn model(decoder: bool) -> Event {
     let config = ModelConfig::default();
@@ -9,7 +12,7 @@ fn model(decoder: bool) -> Event {
 }
 
 fn gallery(images: usize) -> Event {
-    let entry = |i| GalleryEntry { path: format!("{i}.png").into(), identity: 1, camera: 1, taken: Default::default() };
+    let entry = |i| GalleryEntry { path: format!("{i}.png").into(), identity: 1, camera: 1, ..GalleryEntry::default() };
     Event::GalleryOpened(GalleryInfo {
         path: "g".into(),
         entries: Arc::new((0..images).map(entry).collect()),
@@ -23,8 +26,8 @@ fn query(id: u64) -> Event {
         path: format!("{id}.png").into(),
         identity: 1,
         camera: 2,
-        taken: Default::default(),
         image: Arc::new(RgbImage::new(4, 8)),
+        ..QueryInfo::default()
     })
 }
 
@@ -36,6 +39,8 @@ fn found(id: u64, measure: Measure, count: usize) -> Event {
         candidates: (0..count).map(candidate).collect(),
         first_same: None,
         gallery_size: 100,
+        admitted: 100,
+        ..SearchResult::default()
     })
 }
 
@@ -186,4 +191,132 @@ fn a_run_that_is_refused_leaves_the_form() {
     let failed = Event::Failed { what: "Train".into(), message: "busy".into() };
     state.apply(failed, &mut sent);
     assert!(!state.run.exists());
+}
+
+#[test]
+fn the_others_are_asked_for_a_short_ranking_and_the_selected_one_for_all() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.settings.top = ALL;
+    state.apply(gallery(100), &mut sent);
+    for i in 0..3 {
+        state.apply(query(i), &mut sent);
+    }
+    let tops: Vec<usize> =
+        sent.iter().filter_map(|c| if let Command::Search { top, .. } = c { Some(*top) } else { None }).collect();
+    assert_eq!(tops, [ALL, BACKGROUND_TOP, BACKGROUND_TOP]);
+    // A whole ranking is not kept of a query that is left.
+    state.apply(found(0, Measure::Cosine, 100), &mut sent);
+    sent.clear();
+    state.act(Action::SelectQuery(QueryId(1)), &mut sent);
+    assert_eq!(state.queries[0].result.as_ref().map(|r| r.candidates.len()), Some(BACKGROUND_TOP));
+    assert_eq!(searches(&sent), [1]);
+}
+
+#[test]
+fn a_filter_asks_again_and_an_answer_to_the_old_question_is_not_taken() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(gallery(100), &mut sent);
+    state.apply(query(1), &mut sent);
+    state.apply(found(1, Measure::Cosine, 10), &mut sent);
+    sent.clear();
+    let filter = crate::gallery::filter::Filter { cameras: vec![1, 2], distance: Some(0.5), ..Default::default() };
+    state.act(Action::Refine(Refinement::Filter(filter)), &mut sent);
+    let Some(Command::Search { refine, .. }) = sent.first() else { panic!("{sent:?}") };
+    assert_eq!(refine.filter.cameras, [1, 2]);
+    let refine = refine.clone();
+    assert!(!state.is_current(&state.queries[0]), "what is shown was found without the filter");
+    state.apply(found(1, Measure::Cosine, 9), &mut sent);
+    assert_eq!(state.candidates().len(), 10, "an answer to the old question");
+    let Event::Searched(result) = found(1, Measure::Cosine, 3) else { unreachable!() };
+    state.apply(Event::Searched(SearchResult { refine, ..result }), &mut sent);
+    assert_eq!((state.candidates().len(), state.is_current(&state.queries[0])), (3, true));
+
+    let words: Vec<String> = state.chips().into_iter().map(|(_, words)| words).collect();
+    assert_eq!(words, ["Cameras 1, 2", "Distance up to 0.5"]);
+    state.act(Action::Refine(Refinement::Remove(Chip::Cameras)), &mut sent);
+    assert_eq!(state.chips().len(), 1);
+    state.act(Action::Refine(Refinement::Clear), &mut sent);
+    assert!(state.chips().is_empty());
+}
+
+#[test]
+fn a_confirmed_match_takes_part_in_its_query_alone_and_can_be_taken_away() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(gallery(100), &mut sent);
+    state.apply(query(1), &mut sent);
+    state.apply(query(2), &mut sent);
+    for id in [1, 2] {
+        state.apply(found(id, Measure::Cosine, 10), &mut sent);
+    }
+    sent.clear();
+    state.act(Action::Refine(Refinement::Confirm { entry: 7, on: true }), &mut sent);
+    assert!(matches!(sent.as_slice(), [Command::Search { query: QueryId(1), refine, .. }] if refine.confirmed == [7]));
+    assert_eq!(state.chips(), [(Chip::Confirmed(7), "Query and 7.png".to_owned())]);
+    assert!(state.is_current(&state.queries[1]));
+    state.act(Action::Refine(Refinement::Remove(Chip::Confirmed(7))), &mut sent);
+    assert!(state.chips().is_empty() && state.is_current(&state.queries[0]));
+}
+
+#[test]
+fn a_condition_of_somebody_else_has_a_chip_and_is_replaced_by_name() {
+    use crate::engine::refine::Only;
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(gallery(100), &mut sent);
+    state.apply(query(1), &mut sent);
+    for _ in 0..2 {
+        state.act(Action::Refine(Refinement::Only(Only::new("Not yet judged", |_, _| true))), &mut sent);
+    }
+    assert_eq!(state.chips(), [(Chip::Only("Not yet judged".into()), "Not yet judged".to_owned())]);
+    state.act(Action::Refine(Refinement::Remove(Chip::Only("Not yet judged".into()))), &mut sent);
+    assert!(state.chips().is_empty());
+}
+
+#[test]
+fn the_arrows_follow_the_order_on_the_screen() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(gallery(100), &mut sent);
+    state.apply(query(1), &mut sent);
+    state.apply(found(1, Measure::Cosine, 10), &mut sent);
+    state.act(Action::SetSort(Sort::Name), &mut sent);
+    state.act(Action::MoveCandidate(Move::Last), &mut sent);
+    assert_eq!(state.chosen().map(|(c, _)| c.entry), Some(9));
+    state.act(Action::MoveCandidate(Move::Back(3)), &mut sent);
+    assert_eq!(state.chosen().map(|(c, _)| c.entry), Some(6));
+    state.act(Action::MoveCandidate(Move::On(50)), &mut sent);
+    assert_eq!(state.candidate, 9);
+}
+
+#[test]
+fn what_was_pasted_or_cut_out_comes_back_from_memory() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    let Event::QueryAdded(mut cut) = query(4) else { unreachable!() };
+    cut.source = Source::Crop([1, 2, 4, 8]);
+    state.apply(Event::QueryAdded(cut.clone()), &mut sent);
+    assert_eq!(state.queries[0].name(), "4.png at 1, 2");
+    state.act(Action::RemoveQuery(QueryId(4)), &mut sent);
+    sent.clear();
+    state.act(Action::UndoRemove, &mut sent);
+    let Some(Command::AddStills { stills }) = sent.first() else { panic!("{sent:?}") };
+    assert_eq!((stills[0].source, stills[0].image.dimensions()), (cut.source, (4, 8)));
+    let Action::AddStills(stills) = state.paste(Arc::new(RgbImage::new(5, 5))) else { panic!("a still") };
+    assert_eq!((stills[0].path.as_path(), stills[0].source), (Path::new("Pasted image 1"), Source::Memory));
+}
+
+#[test]
+fn a_pair_is_explained_once_and_only_while_it_is_looked_at() {
+    use crate::gallery::regions::Regions;
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(gallery(100), &mut sent);
+    state.apply(query(1), &mut sent);
+    state.apply(found(1, Measure::Cosine, 10), &mut sent);
+    sent.clear();
+    for _ in 0..3 {
+        state.act(Action::Explain, &mut sent);
+    }
+    assert!(matches!(sent.as_slice(), [Command::Explain { query: QueryId(1), entry: 0 }]), "{sent:?}");
+    let regions = Regions { rows: 1, columns: 1, first: vec![0.5], second: vec![0.5], similarity: 0.5 };
+    state.apply(Event::Explained { query: QueryId(1), entry: 0, regions: Arc::new(regions) }, &mut sent);
+    assert!(state.regions().is_some());
+    state.act(Action::MoveCandidate(Move::Next), &mut sent);
+    assert!(state.regions().is_none());
 }

@@ -200,6 +200,7 @@ fn more(ui: &mut Ui, form: &mut TrainForm) {
         ui.label(medium("More settings, one a line", SMALL).color(p.weak));
         let width = ui.available_width() - 18.0;
         let field = TextEdit::multiline(&mut form.more)
+            .id_salt("more settings")
             .hint_text("loss.margin=0.3\nschedule.samples_every=100")
             .desired_rows(3)
             .desired_width(width)

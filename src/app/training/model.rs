@@ -139,8 +139,12 @@ fn exports(ui: &mut Ui, cx: &mut Cx<'_>, page: &Page) {
     for (format, path) in formats.into_iter().zip(&mut cx.view.room.exports) {
         ui.horizontal_wrapped(|ui| {
             let name = format!("{format} file");
-            ui.add(TextEdit::singleline(path).desired_width(420.0_f32.min(ui.available_width() - 190.0).max(160.0)))
-                .widget_info(|| WidgetInfo::labeled(Role::TextInput, true, &name));
+            ui.add(
+                TextEdit::singleline(path)
+                    .id_salt(&name)
+                    .desired_width(420.0_f32.min(ui.available_width() - 190.0).max(160.0)),
+            )
+            .widget_info(|| WidgetInfo::labeled(Role::TextInput, true, &name));
             let what = match format {
                 Format::Onnx => "Export to ONNX",
                 Format::Torchvision => "Export to torchvision",

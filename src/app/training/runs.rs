@@ -255,7 +255,7 @@ fn detail(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     ui.horizontal_wrapped(|ui| {
         ui.label(medium("Archive", SMALL).color(p.weak));
-        let field = TextEdit::singleline(&mut cx.view.room.archive).desired_width(260.0);
+        let field = TextEdit::singleline(&mut cx.view.room.archive).id_salt("archive").desired_width(260.0);
         ui.add(field).widget_info(|| WidgetInfo::labeled(Role::TextInput, true, "Archive"));
         let idle = run.state != State::Training && !cx.view.room.archive.trim().is_empty();
         let button = ui.add_enabled_ui(idle, |ui| plain_button(ui, ICON_FOLDER_ZIP, "Export the run")).inner;
@@ -290,7 +290,7 @@ fn note(ui: &mut Ui, cx: &mut Cx<'_>, run: &Run) {
     ui.horizontal_top(|ui| {
         ui.label(medium("Note", SMALL).color(p.weak));
         let width = (ui.available_width() - 120.0).clamp(120.0, 700.0);
-        let field = TextEdit::multiline(&mut cx.view.room.note).desired_rows(2).desired_width(width);
+        let field = TextEdit::multiline(&mut cx.view.room.note).id_salt("note").desired_rows(2).desired_width(width);
         ui.add(field).widget_info(|| WidgetInfo::labeled(Role::MultilineTextInput, true, "Note"));
         if cx.view.room.note != run.note.text && text_button(ui, "Keep the note").clicked() {
             let note = Note { text: cx.view.room.note.clone(), colour: run.note.colour };

@@ -65,7 +65,10 @@ fn from_files(ui: &mut Ui, cx: &mut Cx<'_>, step: u64) {
     ui.horizontal_wrapped(|ui| {
         ui.spacing_mut().item_spacing = vec2(22.0, 8.0);
         for file in files {
-            let picture = cx.thumbs.file(&file);
+            let picture = match cx.thumbs.close(&file) {
+                Ok(Some(image)) => cx.thumbs.memory(ui.ctx(), &image, false),
+                _ => Picture::Waiting,
+            };
             let Picture::Ready { size: whole, .. } = picture else {
                 ui.label(small("Reading…"));
                 continue;

@@ -28,7 +28,9 @@ fn text(ui: &mut Ui, name: &str, value: &mut String, hint: &str, width: f32, bad
             states.inactive.bg_stroke.color = p.other;
             states.hovered.bg_stroke.color = p.other;
         }
-        let field = TextEdit::singleline(value).hint_text(hint).desired_width(width).margin(Margin::symmetric(8, 4));
+        // Named: one that is counted would lose the keyboard to its neighbour when a line appears above it.
+        let field = TextEdit::singleline(value).id_salt(name).hint_text(hint);
+        let field = field.desired_width(width).margin(Margin::symmetric(8, 4));
         let response = ui.add(field);
         response.widget_info(|| WidgetInfo::labeled(Role::TextInput, true, name));
         response
@@ -92,4 +94,33 @@ pub fn number_field(ui: &mut Ui, name: &str, value: &mut String, problem: Option
         pressed.inner
     })
     .inner
+}
+
+#[cfg(test)]
+mod tests {
+    use egui_kittest::Harness;
+    use egui_kittest::kittest::Queryable;
+
+    use super::*;
+
+    #[test]
+    fn the_keyboard_stays_where_it_is_when_a_line_appears_above() {
+        let build = |ui: &mut Ui, (answer, first, second): &mut (bool, String, String)| {
+            path_field(ui, "First", first, "", None, false);
+            if *answer {
+                ui.label("An answer");
+            }
+            number_field(ui, "Second", second, None);
+        };
+        let harness = Harness::builder().with_context_setup(crate::app::theme::install);
+        let mut harness = harness.build_ui_state(build, (false, String::new(), String::new()));
+        harness.get_by_role_and_label(Role::TextInput, "Second").focus();
+        harness.run();
+        harness.state_mut().0 = true;
+        harness.run();
+        harness.event(egui::Event::Text("typed".to_owned()));
+        harness.run();
+        let (_, first, second) = harness.state();
+        assert_eq!((first.as_str(), second.as_str()), ("", "typed"));
+    }
 }

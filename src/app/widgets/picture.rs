@@ -1,27 +1,29 @@
 //! Drawing a picture into a rectangle, with its caption.
 
 use egui::epaint::RectShape;
-use egui::{Align2, Color32, Rect, Role, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2};
+use egui::{Align2, Color32, Rect, Role, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2};
 use egui_material_icons::icons::ICON_BROKEN_IMAGE;
 
 use crate::app::theme::{SMALL, icon_font, medium, palette, small};
 use crate::app::thumbs::Picture;
 
-/// The whole of a texture.
-const ALL: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(1.0, 1.0) };
+/// The mat that a picture lies on.
+pub fn draw_mat(ui: &Ui, rect: Rect, radius: f32) {
+    ui.painter().rect_filled(rect, radius, palette(ui.visuals()).hover);
+}
 
 /// Draws a picture as large as it fits into `rect`, in its own proportions, on a mat.
 pub fn draw(ui: &Ui, rect: Rect, picture: &Picture, radius: f32) {
     let p = palette(ui.visuals());
-    ui.painter().rect_filled(rect, radius, p.hover);
+    draw_mat(ui, rect, radius);
     match picture {
-        Picture::Ready { texture, size } => {
+        Picture::Ready { texture, size, uv } => {
             let scale = (rect.width() / size.x).min(rect.height() / size.y);
             let inner = Rect::from_center_size(rect.center(), *size * scale);
             // A photograph nearly of the frame's shape fills it: a hairline of mat looks like a fault.
             let fits = inner.width() > rect.width() - 1.5 && inner.height() > rect.height() - 1.5;
             let radius = if fits { radius } else { 0.0 };
-            let shape = RectShape::filled(inner, radius, Color32::WHITE).with_texture(*texture, ALL);
+            let shape = RectShape::filled(inner, radius, Color32::WHITE).with_texture(*texture, *uv);
             ui.painter().add(Shape::Rect(shape));
         }
         Picture::Waiting => {}

@@ -92,7 +92,7 @@ fn begin(engine: &Engine, folder: &Path) -> QueryId {
 }
 
 fn shown(engine: &Engine, query: QueryId, folder: &Path) -> PathBuf {
-    engine.send(Command::Search { query, top: 3, measure: Measure::Cosine });
+    engine.send(Command::Search { query, top: 3, measure: Measure::Cosine, refine: Default::default() });
     let result = until(engine, |e| if let Event::Searched(result) = e { Some(result.clone()) } else { None });
     let mut paths: Vec<PathBuf> =
         std::fs::read_dir(folder.join("gallery")).unwrap().map(|e| e.unwrap().path()).collect();

@@ -64,6 +64,15 @@ fn strangers_come_nearer_in_a_larger_gallery() {
 
 #[test]
 fn the_threshold_separates_what_can_be_separated() {
+    // Never at the price of warning more than a tenth of those whose person is there.
+    let present: Vec<f32> = (0..100).map(|i| i as f32 / 100.0).collect();
+    let (threshold, caught, false_alarms) = separation(&[0.85, 0.895, 0.92, 0.95], &present);
+    assert!(
+        threshold > 0.89 && threshold < 0.9 && (caught, false_alarms) == (0.75, 0.10),
+        "{threshold} {caught} {false_alarms}"
+    );
+    // Of few, none.
+    assert_eq!(separation(&[0.5, 0.9], &[0.1, 0.8]).2, 0.0);
     let (threshold, caught, false_alarms) = separation(&[0.5, 0.6, 0.7], &[0.1, 0.2, 0.3]);
     assert!(threshold > 0.3 && threshold < 0.5, "{threshold}");
     assert_eq!((caught, false_alarms), (1.0, 0.0));
