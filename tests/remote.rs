@@ -258,7 +258,8 @@ fn the_binary_uploads_searches_and_drops_and_never_shows_the_key() {
 
     // The same rows as a gallery on disk.
     let stored = folder.path().join("stored");
-    let made = rain(&["index", "build", "--json", "--precision", "f32", "--from", file, "--gallery"]).arg(&stored).output();
+    let made =
+        rain(&["index", "build", "--json", "--precision", "f32", "--from", file, "--gallery"]).arg(&stored).output();
     assert_eq!(printed(&made.unwrap())["rows"], 100);
     let stored = stored.to_str().unwrap();
     for sent in [100, 0] {

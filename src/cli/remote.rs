@@ -18,7 +18,8 @@ use crate::gallery::features::{Features, file_hash};
 use crate::gallery::photos;
 use crate::gallery::remote::rescore::Answer;
 use crate::gallery::remote::{
-    self, Address, Filter, Key, Name, Patience, Precision, Question, RemoteGallery, Secret, Source, Spec, Status, Stored,
+    self, Address, Filter, Key, Name, Patience, Precision, Question, RemoteGallery, Secret, Source, Spec, Status,
+    Stored,
 };
 use crate::gallery::store::Store;
 use crate::model::rain::Rain;
