@@ -31,6 +31,7 @@ fn query(path: &str, bytes: &[u8]) -> Query {
         camera: Some(2),
         identity: None,
         time: None,
+        cut: None,
     }
 }
 

@@ -58,6 +58,7 @@ impl Clerk {
                 camera: Some(6),
                 identity: None,
                 time: None,
+                cut: None,
             };
             let (number, _) = case.add_query(&self.who, query, path.as_bytes()).unwrap();
             self.numbers.insert(*id, number);
@@ -179,6 +180,7 @@ impl Window {
                 App::new(receiver, send, None)
             });
         harness.state_mut().state.settings.case.reviewer = "Ada".into();
+        harness.state_mut().state.settings.ground_truth = true;
         harness.run_steps(2);
         let mut window = Self { harness, clerk, folder: tempfile::tempdir().unwrap() };
         window.settle();
@@ -304,6 +306,62 @@ fn verdict_keys_write_to_the_case_and_mark_the_card() {
     window.key(Modifiers::NONE, Key::ArrowRight);
     window.key(Modifiers::NONE, Key::S);
     assert_eq!(window.on_disk(), Some(Judgement::Same));
+}
+
+#[test]
+fn candidates_are_filtered_by_what_the_case_says_of_them() {
+    let mut window = Window::with_case();
+    let listed = |w: &Window| -> Vec<PathBuf> {
+        let state = &w.harness.state().state;
+        state.candidates().iter().filter_map(|c| state.entry(c)).map(|entry| entry.path.clone()).collect()
+    };
+    let all = listed(&window);
+    window.click("Filters");
+    window.click("Not yet judged");
+    window.key(Modifiers::NONE, Key::Escape);
+    assert!(window.has("Remove filter Verdict: not yet judged"));
+    // What is judged leaves the list, and the next candidate is looked at; undo brings it back.
+    window.key(Modifiers::NONE, Key::D);
+    assert_eq!(listed(&window)[..3], all[1..4]);
+    assert!(window.has_part("of 60 gallery images pass the filters"));
+    window.key(Modifiers::COMMAND, Key::Z);
+    assert_eq!(listed(&window)[..3], all[..3]);
+    // The case says how the ranking came about.
+    let settings = |w: &Window| {
+        let clerk = w.clerk.borrow();
+        let saw =
+            clerk.asked.iter().rev().find_map(|c| if let CaseCommand::Saw(s) = c { Some(s.clone()) } else { None });
+        saw.unwrap().settings
+    };
+    assert_eq!(settings(&window)[0], ("filter".to_owned(), "Verdict: not yet judged".to_owned()));
+    window.click("Remove filter Verdict: not yet judged");
+    assert_eq!((listed(&window), settings(&window)), (all.clone(), Vec::new()));
+    // Bookmarks and tags likewise.
+    window.key(Modifiers::NONE, Key::ArrowRight);
+    window.key(Modifiers::NONE, Key::B);
+    window.field("Add a tag").focus();
+    window.settle();
+    window.field("Add a tag").type_text("red coat");
+    window.settle();
+    window.key(Modifiers::NONE, Key::Enter);
+    window.click("Filters");
+    window.click("Tag red coat");
+    window.click("Bookmarked");
+    window.key(Modifiers::NONE, Key::Escape);
+    assert_eq!(listed(&window), all[1..2]);
+    window.key(Modifiers::NONE, Key::B);
+    assert!(listed(&window).is_empty() && window.has("Nothing passes the filters"));
+    window.click("Clear filters");
+    assert_eq!(listed(&window), all);
+    // Another case knows nothing of them.
+    window.click("Filters");
+    window.click("Bookmarked");
+    window.key(Modifiers::NONE, Key::Escape);
+    assert!(listed(&window).is_empty());
+    let mut commands = Vec::new();
+    window.harness.state_mut().state.apply(Event::Case(CaseEvent::Closed), &mut commands);
+    assert!(window.harness.state().state.chips().is_empty(), "a closed case filters nothing");
+    assert!(matches!(&commands[0], Command::Search { refine, .. } if refine.only.is_empty()));
 }
 
 #[test]

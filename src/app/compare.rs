@@ -40,10 +40,15 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         return;
     };
     view::controls(ui, cx);
+    let room = ui.available_height();
     ScrollArea::vertical().auto_shrink(false).id_salt("compare").show(ui, |ui| {
         let (gap, width) = (8.0, ui.available_width());
         let third = ((width - 2.0 * gap) / 3.0).floor().max(40.0);
-        let height = if cx.view.compare.mode == Mode::Side { third * 2.0 } else { (width * 1.15).min(420.0) };
+        // In a low pane the pictures leave room for the verdict below them.
+        let height = match cx.view.compare.mode {
+            Mode::Side => (third * 2.0).min((room - 150.0).max(120.0)),
+            _ => (width * 1.15).min(420.0).min((room - 120.0).max(160.0)),
+        };
         stage::ui(ui, cx, query, vec2(width, height), gap);
         ui.add_space(8.0);
         verdicts::ui(ui, cx);
@@ -93,7 +98,7 @@ pub fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
                 truth(ui, cx, &candidate);
             });
         }
-        let hint = "← and → show other candidates, ↑ and ↓ other queries, the wheel zooms at the pointer, Esc closes";
+        let hint = "←→ candidate    ↑↓ query    wheel zoom    Esc close";
         ui.add(egui::Label::new(small(hint).color(p.weak)).truncate());
     });
     modal.should_close()

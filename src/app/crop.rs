@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use egui::{
-    Align, Align2, Color32, ColorImage, CursorIcon, EventFilter, Id, Key, Label, Layout, Modal, Modifiers, Pos2, Rect,
-    Response, Role, ScrollArea, Sense, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo, pos2,
-    vec2,
+    Align, Align2, Color32, ColorImage, CursorIcon, Event, EventFilter, Id, Key, Label, Layout, Modal, Modifiers, Pos2,
+    Rect, Response, Role, ScrollArea, Sense, Stroke, StrokeKind, TextureHandle, TextureOptions, Ui, Vec2, WidgetInfo,
+    pos2, vec2,
 };
 use egui_material_icons::icons::{ICON_ADD, ICON_CLOSE, ICON_CROP, ICON_DELETE};
 use image::RgbImage;
@@ -223,28 +223,33 @@ impl CropTool {
     fn keys(&mut self, ui: &Ui, response: &Response, seen: Rect) {
         let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
         ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
-        let pressed = |key| ui.input(|i| i.num_presses(key)) as f32;
-        let by =
-            vec2(pressed(Key::ArrowRight) - pressed(Key::ArrowLeft), pressed(Key::ArrowDown) - pressed(Key::ArrowUp));
-        let modifiers = ui.input(|i| i.modifiers);
-        if by != Vec2::ZERO {
-            self.boxes.nudge(by * if modifiers.command { 10.0 } else { 1.0 }, modifiers.shift);
-        }
-        if pressed(Key::N) > 0.0 {
-            self.boxes.add_in(seen);
-        }
-        if pressed(Key::Delete) + pressed(Key::Backspace) > 0.0
-            && let Some(number) = self.boxes.chosen
-        {
-            self.boxes.remove(number);
-        }
-        for (key, factor) in [(Key::Plus, 1.25), (Key::Equals, 1.25), (Key::Minus, 0.8)] {
-            if !modifiers.command && pressed(key) > 0.0 {
-                self.lens.zoom_by(factor);
+        // Each with the keys that were held then: by the end of a slow frame Shift may be up again.
+        let pressed: Vec<(Key, Modifiers)> = ui.input(|i| {
+            let key = |event: &Event| match event {
+                Event::Key { key, pressed: true, modifiers, .. } => Some((*key, *modifiers)),
+                _ => None,
+            };
+            i.events.iter().filter_map(key).collect()
+        });
+        for (key, held) in pressed {
+            let by = match key {
+                Key::ArrowLeft => vec2(-1.0, 0.0),
+                Key::ArrowRight => vec2(1.0, 0.0),
+                Key::ArrowUp => vec2(0.0, -1.0),
+                Key::ArrowDown => vec2(0.0, 1.0),
+                _ => Vec2::ZERO,
+            };
+            if by != Vec2::ZERO {
+                self.boxes.nudge(by * if held.command { 10.0 } else { 1.0 }, held.shift);
             }
-        }
-        if pressed(Key::Num0) > 0.0 {
-            self.lens = Lens::default();
+            match (key, self.boxes.chosen) {
+                (Key::N, _) => self.boxes.add_in(seen),
+                (Key::Delete | Key::Backspace, Some(number)) => self.boxes.remove(number),
+                (Key::Plus | Key::Equals, _) if !held.command => self.lens.zoom_by(1.25),
+                (Key::Minus, _) if !held.command => self.lens.zoom_by(0.8),
+                (Key::Num0, _) if !held.command => self.lens = Lens::default(),
+                _ => {}
+            }
         }
     }
 

@@ -154,7 +154,7 @@ fn arrange(room: egui::Vec2) -> Tree<Pane> {
     let below = if room.y > 600.0 { 0.42 } else { 0.38 };
     let middle = split(LinearDir::Vertical, &[(matches, 1.0 - below), (lower, below)]);
     let right = split(LinearDir::Vertical, &[(compare, 0.58), (certainty, 0.42)]);
-    let (left_width, right_width) = ((room.x * 0.17).clamp(220.0, 270.0), (room.x * 0.25).clamp(330.0, 400.0));
+    let (left_width, right_width) = ((room.x * 0.17).clamp(220.0, 270.0), (room.x * 0.25).clamp(350.0, 400.0));
     let middle_width = (room.x - left_width - right_width).max(300.0);
     let root = split(LinearDir::Horizontal, &[(queries, left_width), (middle, middle_width), (right, right_width)]);
     Tree::new(Id::unique("investigate"), root, tiles)

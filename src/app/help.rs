@@ -9,25 +9,29 @@ use super::theme::{BODY, medium, palette, semibold, small};
 use super::widgets::{header, icon_button, plain_button, sheet, text_button};
 
 /// Width of a column of the sheet of keys.
-const COLUMN: f32 = 330.0;
+const COLUMN: f32 = 400.0;
 
 /// The sheet of keys; true when it is to be closed.
 pub fn keys(ctx: &Context) -> bool {
     let modal = Modal::new(Id::unique("keys")).frame(sheet(ctx)).show(ctx, |ui| {
         let room = ctx.content_rect().size();
-        let columns = if room.x > 2.0 * COLUMN + 120.0 { 2 } else { 1 };
+        let columns = (((room.x - 120.0) / COLUMN) as usize).clamp(1, 3);
         ui.set_width((COLUMN * columns as f32 + 24.0).min(room.x - 60.0));
         header(ui, ICON_KEYBOARD, "Keys", |ui| {
             if icon_button(ui, ICON_CLOSE, "Close keys").clicked() {
                 ui.close();
             }
         });
-        ScrollArea::vertical().max_height((room.y - 160.0).max(120.0)).show(ui, |ui| {
+        let height = (room.y - 160.0).max(120.0);
+        ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {
             ui.columns(columns, |slots| {
+                // Lists stand in their order; a column is full when it has its share of all rows.
+                let all: usize = Group::ALL.into_iter().map(|group| rows(group).count()).sum();
+                let mut before = 0;
                 for (i, group) in Group::ALL.into_iter().enumerate() {
-                    // Go, the longest, has the second column to itself.
-                    let slot = if group == Group::Go { columns - 1 } else { 0 };
-                    list(&mut slots[slot], i, group.title(), rows(group));
+                    let middle = before + rows(group).count() / 2;
+                    list(&mut slots[(middle * columns / all.max(1)).min(columns - 1)], i, group.title(), rows(group));
+                    before += rows(group).count();
                 }
                 list(&mut slots[columns - 1], Group::ALL.len(), "Everywhere", keys::BUILT_IN.iter().copied());
             });

@@ -5,6 +5,7 @@ mod chips;
 mod controls;
 mod grid;
 mod lines;
+mod said;
 
 use egui::{Role, ScrollArea, Ui, WidgetInfo};
 use egui_material_icons::icons::{
@@ -164,7 +165,7 @@ fn ready(ui: &mut Ui, cx: &mut Cx<'_>) -> bool {
     false
 }
 
-fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
+fn summary(ui: &mut Ui, cx: &mut Cx<'_>, result: &SearchResult) {
     let p = palette(ui.visuals());
     let (state, listing) = (cx.state, &cx.state.listing);
     ui.horizontal_wrapped(|ui| {
@@ -179,7 +180,8 @@ fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
             parts.push(format!("First same person at rank {rank}"));
         }
         let all = thousands(result.gallery_size as u64);
-        parts.push(match result.refine.filter.is_open() && result.refine.only.is_empty() {
+        let whole = result.refine.filter.is_open() && result.refine.only.is_empty();
+        parts.push(match whole {
             true => format!("{all} gallery images"),
             false => format!("{} of {all} gallery images pass the filters", thousands(result.admitted as u64)),
         });
@@ -198,6 +200,7 @@ fn summary(ui: &mut Ui, cx: &Cx<'_>, result: &SearchResult) {
             mib(usage.most)
         );
         ui.label(small(memory).color(p.weak)).on_hover_text(hint);
+        controls::size(ui, cx);
     });
 }
 

@@ -8,7 +8,7 @@ use super::shell::Cx;
 use super::state::{Action, Query, file_name};
 use super::theme::{BODY, SMALL, medium_font, palette, small};
 use super::widgets::{self, danger_button, draw, empty, header, icon_button, main_button, plain_button};
-use super::{jobs, text};
+use super::{jobs, text, verdicts};
 use crate::engine::event::{Candidate, JobKind};
 
 /// Height of a row in points.
@@ -144,7 +144,7 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) -> bool {
         None => "not ranked yet".to_owned(),
     };
     let name = query.name();
-    response.widget_info(|| WidgetInfo::labeled(Role::ListBoxOption, true, format!("{name}: {told}")));
+    response.widget_info(|| WidgetInfo::labeled(Role::ListBoxOption, true, format!("{}: {told}", text::short(&name))));
     let fill = if response.hovered() { p.hover } else { p.raised };
     ui.painter().rect_filled(rect, 6.0, fill);
     if response.has_focus() {
@@ -176,6 +176,7 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) -> bool {
             let sign = if candidate.same == Some(true) { "✓" } else { "✗" };
             second.push_str(&format!("  ·  {sign} {}", verdict(candidate.same)));
         }
+        second.push_str(&verdicts::spoken(cx.state, query.info.id, &entry.path).replace(", ", "  ·  "));
         line(x, middle - 9.0, &file_name(&entry.path), medium_font(BODY), p.strong, rect.right() - 8.0);
         line(x, middle + 10.0, &second, FontId::proportional(SMALL), p.text, rect.right() - 8.0);
     } else {

@@ -95,8 +95,9 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
         Some(false) => ", rank 1 is a different person",
         None => "",
     };
+    let spoken = text::short(&name);
     response
-        .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, format!("Query {name}{verdict}")));
+        .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, format!("Query {spoken}{verdict}")));
     if response.has_focus() {
         // The arrows move the selection, not the keyboard focus.
         let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
@@ -143,9 +144,10 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
     };
     line(rect.top() + 33.0, second, FontId::proportional(SMALL), p.text);
     let mut size = format!("{width}×{height} px");
-    if let Some([w, h]) = query.info.effective.filter(|[w, h]| *w < width || *h < height) {
+    if let Some([w, h]) = query.info.looks_like() {
         size.push_str(&format!(", looks like {w}×{h}"));
     }
+    let size = text::line(ui.painter(), &size, FontId::proportional(SMALL), right - left);
     line(rect.top() + 50.0, size, FontId::proportional(SMALL), p.weak);
 
     if let Some(same) = rank1 {

@@ -279,9 +279,12 @@ impl eframe::App for App {
         self.first_frame.frame(&ctx);
         // The commands do it, so that menus show it and the size is remembered.
         ctx.options_mut(|options| options.zoom_with_keyboard = false);
+        let selected = self.state.selected;
         self.take_events(&ctx);
         self.take_drops(&ctx);
+        let moved = self.state.selected != selected;
         self.take_keys(&ctx);
+        self.reveal |= moved;
         self.view.arrows_at = None;
         self.view.grid_focus = self.view.grid_focus && ctx.memory(|m| m.focused()).is_some();
         self.time_undo(&ctx);

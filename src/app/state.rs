@@ -16,7 +16,9 @@ mod query;
 mod refining;
 mod room;
 mod run;
+mod said;
 mod settings;
+mod sight;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -41,6 +43,7 @@ pub use query::Query;
 pub use refining::{Chip, Refinement};
 pub use room::{Discarded, Overlay, Room};
 pub use run::{Phase, Run};
+pub use said::Said;
 pub use settings::{ALL, Settings, Sort, TOPS};
 
 use query::Removed;
@@ -70,6 +73,8 @@ pub struct Explanation {
     pub entry: usize,
     /// The contributions of regions, once they are there.
     pub regions: Option<Arc<Regions>>,
+    /// Whether they could not be worked out.
+    pub failed: bool,
 }
 
 /// What the window shows.
@@ -91,6 +96,8 @@ pub struct ViewState {
     pub listing: Listing,
     /// What narrows and improves every search.
     pub refine: Arc<Refine>,
+    /// What has to have been said of a candidate in the case.
+    pub said: Said,
     /// The frame that people are being cut out of.
     pub frame: Option<OpenFrame>,
     /// What makes the last pair alike that was asked about.
@@ -124,6 +131,8 @@ pub struct ViewState {
     searching: Vec<QueryId>,
     next_notice: u64,
     pasted: usize,
+    /// What is being cut out or pasted: the first of it is looked at when it comes.
+    expected: Option<PathBuf>,
 }
 
 impl ViewState {
@@ -176,6 +185,7 @@ impl ViewState {
     pub fn apply(&mut self, event: Event, send: &mut Vec<Command>) {
         self.take(event, send);
         self.relist();
+        self.see(send);
     }
 
     fn take(&mut self, event: Event, send: &mut Vec<Command>) {
@@ -200,7 +210,7 @@ impl ViewState {
                 }
             }
             Event::Explained { query, entry, regions } => {
-                self.explanation = Some(Explanation { query, entry, regions: Some(regions) });
+                self.explanation = Some(Explanation { query, entry, regions: Some(regions), failed: false });
             }
             // Pictures for the screen go to the texture cache, not here.
             Event::Thumbnail { .. } | Event::FarThumbnail { .. } => {}
@@ -214,18 +224,18 @@ impl ViewState {
                     self.run.apply(event);
                 }
             }
-            Event::Case(event) => self.case_event(event),
+            Event::Case(event) => self.case_event(event, send),
             Event::Room(event) => self.room_told(event, send),
             Event::Gallery(event) => self.gallery_event(event, send),
             Event::Failed { what, message } => self.failed(what, message),
         }
-        self.see(send);
     }
 
     /// Does what the user asked; `send` takes what is to be asked of the engine.
     pub fn act(&mut self, action: Action, send: &mut Vec<Command>) {
         self.carry_out(action, send);
         self.relist();
+        self.see(send);
     }
 
     fn carry_out(&mut self, action: Action, send: &mut Vec<Command>) {
@@ -237,12 +247,18 @@ impl ViewState {
                     send.push(Command::AddQueries { paths });
                 }
             }
-            Action::AddStills(stills) => send.push(Command::AddStills { stills }),
+            Action::AddStills(stills) => {
+                self.expected = stills.first().map(|still| still.path.clone());
+                send.push(Command::AddStills { stills });
+            }
             Action::OpenFrame(path) => {
                 self.frame = Some(OpenFrame { path: path.clone(), image: None });
                 send.push(Command::Frame { path });
             }
-            Action::AddCrops { path, boxes } => send.push(Command::AddCrops { path, boxes }),
+            Action::AddCrops { path, boxes } => {
+                self.expected = Some(path.clone());
+                send.push(Command::AddCrops { path, boxes });
+            }
             Action::SearchAll => self.search_all(send),
             Action::Refine(change) => self.refine(change, send),
             Action::Explain => self.explain(send),
@@ -287,7 +303,6 @@ impl ViewState {
             Action::Dismiss(id) => self.notices.retain(|n| n.id != id),
             Action::Case(action) => self.case_act(action, send),
         }
-        self.see(send);
     }
 }
 

@@ -56,6 +56,16 @@ pub struct Query {
     pub identity: Option<i64>,
     /// When the file was last modified, in UTC, where known.
     pub time: Option<String>,
+    /// Where in the file it was cut out: x, y, width and height in pixels; none where it was not cut out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut: Option<[u32; 4]>,
+}
+
+impl Query {
+    /// ", cut out at 100, 20", where it was cut out.
+    pub fn place(&self) -> String {
+        self.cut.map_or_else(String::new, |[x, y, ..]| format!(", cut out at {x}, {y}"))
+    }
 }
 
 /// A ranking as it was shown.

@@ -218,7 +218,7 @@ fn as_text(state: &State, log: bool) -> String {
         state.head()
     );
     for (id, query) in &state.queries {
-        let _ = writeln!(text, "Query {id}: {} ({}×{} px)", query.path, query.width, query.height);
+        let _ = writeln!(text, "Query {id}: {}{} ({}×{} px)", query.path, query.place(), query.width, query.height);
         if let Some((number, search)) = state.latest_search(*id) {
             let (shown, all) = (search.candidates.len(), search.gallery_images);
             let _ = writeln!(text, "  ranking {number}: {shown} of {all} candidates by {}", search.measure);

@@ -207,9 +207,9 @@ impl Desk {
     /// Puts crops out of a case on the desk. Without a model they wait for one: opening it embeds them.
     pub fn restore(&mut self, queries: &[StoredQuery], device: &Device) -> Result<Vec<QueryInfo>> {
         let crop = |query: &StoredQuery| {
-            let StoredQuery { path, identity, camera, image } = query.clone();
+            let StoredQuery { path, identity, camera, source, image } = query.clone();
             let taken = Taken::in_name(&path);
-            QueryInfo { path, identity, camera, taken, image, ..QueryInfo::default() }
+            QueryInfo { path, identity, camera, taken, source, image, ..QueryInfo::default() }
         };
         let crops: Vec<QueryInfo> = queries.iter().map(crop).collect();
         let embeddings = match &self.model {

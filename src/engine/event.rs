@@ -85,6 +85,13 @@ pub enum Source {
     Memory,
 }
 
+impl Source {
+    /// Where in its file it was cut out, if it was.
+    pub fn cut(self) -> Option<[u32; 4]> {
+        if let Source::Crop(area) = self { Some(area) } else { None }
+    }
+}
+
 /// One query crop.
 #[derive(Debug, Clone)]
 pub struct QueryInfo {
@@ -105,6 +112,14 @@ pub struct QueryInfo {
     /// The width and height in pixels that it looks like, where it was looked at: less than its own where it was enlarged
     /// or blurred.
     pub effective: Option<[u32; 2]>,
+}
+
+impl QueryInfo {
+    /// The width and height in pixels that it looks like, where that is clearly less than its own: the estimate is not finer.
+    pub fn looks_like(&self) -> Option<[u32; 2]> {
+        let (width, height) = self.image.dimensions();
+        self.effective.filter(|[w, h]| 20 * w <= 17 * width || 20 * h <= 17 * height)
+    }
 }
 
 impl Default for QueryInfo {

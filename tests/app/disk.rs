@@ -65,7 +65,7 @@ fn a_folder_is_added_by_its_path() {
     let mut window = stored(None);
     window.click("Add a folder…");
     let folder = tempfile::tempdir().unwrap();
-    window.fill_field("Path", folder.path().to_str().unwrap());
+    window.fill_field("Path", &folder.path().display().to_string());
     window.click("Add");
     let [DiskCommand::Add { images, .. }] = &asked(&window)[..] else { panic!("nothing was asked") };
     assert_eq!(images[..], [folder.path().to_path_buf()]);

@@ -141,9 +141,13 @@ pub fn answer(command: &Command) -> Vec<Event> {
         }
         Command::Search { query, top, measure, refine } => {
             let scale = if format!("{measure:?}") == "Cosine" { 1.0 } else { 30.0 };
-            // As if every image passed, but those of cameras that were not asked for.
+            // As if every image passed, but those of cameras that were not asked for, or of which something else was said.
             let cameras = &refine.filter.cameras;
-            let passes = |entry: usize| cameras.is_empty() || cameras.contains(&((entry / 12 + 1) as i64));
+            let Event::GalleryOpened(gallery) = gallery() else { unreachable!() };
+            let passes = |entry: usize| {
+                (cameras.is_empty() || cameras.contains(&((entry / 12 + 1) as i64)))
+                    && refine.only.iter().all(|only| only.admits(*query, &gallery.entries[entry]))
+            };
             let mut candidates = (0..GALLERY)
                 .map(|i| {
                     // The first candidate is right for most queries, the first query among them.

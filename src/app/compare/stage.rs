@@ -37,9 +37,9 @@ pub(super) fn sights(ui: &Ui, cx: &mut Cx<'_>, query: &Query) -> [Sight; 3] {
     let look = cx.view.compare.look();
     let heats = heats(ctx, cx);
     let (w, h) = query.info.image.dimensions();
-    let seen = match query.info.effective {
-        Some([ew, eh]) if ew < w || eh < h => format!("{w}×{h} px, looks like {ew}×{eh}"),
-        _ => format!("{w}×{h} px"),
+    let seen = match query.info.looks_like() {
+        Some([ew, eh]) => format!("{w}×{h} px, looks like {ew}×{eh}"),
+        None => format!("{w}×{h} px"),
     };
     let crop = Sight {
         title: "Query",
@@ -314,6 +314,9 @@ fn explained(ui: &mut Ui, cx: &Cx<'_>) {
             "Bright regions add most to the cosine similarity of {:.3}; {}×{} regions",
             regions.similarity, regions.columns, regions.rows
         ),
+        None if cx.state.explanation.as_ref().is_some_and(|e| e.failed) => {
+            "Which regions drive the similarity could not be worked out".to_owned()
+        }
         None => "Working out which regions drive the similarity…".to_owned(),
     };
     let hint = "The similarity of two images is a sum over the places of the network's last feature map; each place is coloured \

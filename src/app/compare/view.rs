@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use egui::style::StyleModifier;
 use egui::{Button, Popup, PopupCloseBehavior, Role, Slider, TextureHandle, Ui, WidgetInfo};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
@@ -194,7 +195,8 @@ fn tone(ui: &mut Ui, view: &mut CompareView) {
         .inner;
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, name));
     let response = response.on_hover_text(format!("{name}, for the view only"));
-    Popup::menu(&response).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
+    let popup = Popup::menu(&response).style(StyleModifier::default());
+    popup.close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
         ui.set_width(250.0);
         ui.label(semibold("For the view only", 14.0).color(p.strong));
         let hint = "Changes how these pictures are shown. What is searched, stored and exported stays as it is";

@@ -51,9 +51,9 @@ impl Tool {
 
     pub(super) fn key(self) -> Key {
         match self {
-            Self::Pan => Key::H,
+            Self::Pan => Key::G,
             Self::Lasso => Key::L,
-            Self::Box => Key::B,
+            Self::Box => Key::R,
         }
     }
 
@@ -67,9 +67,9 @@ impl Tool {
 
     pub(super) fn help(self) -> &'static str {
         match self {
-            Self::Pan => "Pan: drag moves the map (H)",
+            Self::Pan => "Pan: drag moves the map (G)",
             Self::Lasso => "Lasso: drag around images to select them; Shift adds, Alt takes away (L)",
-            Self::Box => "Box: drag a rectangle to select what is in it; Shift adds, Alt takes away (B)",
+            Self::Box => "Box: drag a rectangle to select what is in it; Shift adds, Alt takes away (R)",
         }
     }
 }

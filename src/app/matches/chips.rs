@@ -1,9 +1,12 @@
 //! The conditions in force, each with a way to take it away, and the sheet that sets them.
 
+use egui::style::StyleModifier;
 use egui::{Button, Popup, PopupCloseBehavior, Role, Ui, WidgetInfo, vec2};
-use egui_material_icons::icons::{ICON_CLOSE, ICON_FILTER_ALT, ICON_PLAYLIST_ADD, ICON_SORT};
+use egui_material_icons::icons::{
+    ICON_BOOKMARK, ICON_CLOSE, ICON_FACT_CHECK, ICON_FILTER_ALT, ICON_LABEL, ICON_PLAYLIST_ADD, ICON_SORT,
+};
 
-use super::{measure_name, thousands};
+use super::{measure_name, said, thousands};
 use crate::app::shell::Cx;
 use crate::app::state::{Action, Chip, Refinement};
 use crate::app::text;
@@ -80,6 +83,9 @@ fn one(ui: &mut Ui, chip: &Chip, words: &str) -> bool {
     let sign = match chip {
         Chip::Rerank => ICON_SORT,
         Chip::Confirmed(_) => ICON_PLAYLIST_ADD,
+        Chip::Verdicts => ICON_FACT_CHECK,
+        Chip::Tags => ICON_LABEL,
+        Chip::Bookmarked => ICON_BOOKMARK,
         _ => ICON_FILTER_ALT,
     };
     let shown = text::middle(words, |text| text.chars().count() <= 44);
@@ -109,7 +115,11 @@ pub fn button(ui: &mut Ui, cx: &mut Cx<'_>) {
     let button = Button::new((icon(ICON_FILTER_ALT, 16.0).color(colour), medium("Filters", 13.0).color(colour)));
     let response = ui.add(button).on_hover_text("Search only a part of the gallery");
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Filters"));
-    Popup::menu(&response).close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| sheet(ui, cx));
+    // A menu's own style would undress its fields and boxes.
+    Popup::menu(&response)
+        .style(StyleModifier::default())
+        .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
+        .show(|ui| sheet(ui, cx));
 }
 
 fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -155,18 +165,21 @@ fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) {
         text.replace(',', ".").parse::<f32>().ok().filter(|d| d.is_finite() && *d >= 0.0).ok_or("A number of 0 or more")
     };
     typed(ui, &name, &mut form.distance, &mut filter.distance, |d| d.to_string(), read);
+    if filter != cx.state.refine.filter {
+        cx.wishes.push(Action::Refine(Refinement::Filter(filter)).into());
+    }
+    ui.add_space(4.0);
+    said::ui(ui, cx);
     ui.add_space(6.0);
     ui.horizontal(|ui| {
-        if text_button(ui, "Reset filters").clicked() {
-            filter = Filter::default();
+        let reset = ui.add_enabled_ui(cx.state.narrowed(), |ui| text_button(ui, "Clear all filters")).inner;
+        if reset.clicked() {
+            cx.wishes.push(Action::Refine(Refinement::Clear).into());
         }
         if text_button(ui, "Done").clicked() {
             ui.close();
         }
     });
-    if filter != cx.state.refine.filter {
-        cx.wishes.push(Action::Refine(Refinement::Filter(filter)).into());
-    }
 }
 
 fn cameras(ui: &mut Ui, choices: &Choices, filter: &mut Filter) {

@@ -18,7 +18,6 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         order(ui, cx);
         chips::button(ui, cx);
         switches(ui, cx);
-        size(ui, cx);
     });
 }
 
@@ -28,7 +27,8 @@ fn top(ui: &mut Ui, cx: &mut Cx<'_>) {
     let name =
         |top: usize| if top >= all.max(1) { format!("All {}", thousands(all as u64)) } else { format!("Top {top}") };
     let mut wanted = None;
-    let combo = ComboBox::from_id_salt("top").selected_text(name(now)).width(76.0);
+    // All of them are seen without scrolling.
+    let combo = ComboBox::from_id_salt("top").selected_text(name(now)).width(76.0).height(320.0);
     let combo = combo.show_ui(ui, |ui| {
         for top in TOPS.into_iter().filter(|top| *top < all).chain([ALL]) {
             if ui.selectable_label(now == top, name(top)).clicked() {
@@ -100,7 +100,8 @@ fn switches(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
 }
 
-fn size(ui: &mut Ui, cx: &mut Cx<'_>) {
+/// The size of the cards.
+pub fn size(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
     // A slider does not wrap by itself.
     if ui.available_size_before_wrap().x < 130.0 {
@@ -108,6 +109,7 @@ fn size(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
     ui.label(icon(ICON_PHOTO_SIZE_SELECT_LARGE, 16.0).color(p.weak)).on_hover_text("Card size");
     let mut card = cx.state.settings.card;
+    ui.spacing_mut().slider_width = 90.0;
     let slider = ui.add(Slider::new(&mut card, 72.0..=200.0).show_value(false));
     slider.widget_info(|| WidgetInfo::slider(true, f64::from(card), "Card size"));
     if slider.changed() {

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use image::RgbImage;
 use serde::{Deserialize, Serialize};
 
-use super::{Gravity, ViewState, file_name};
+use super::sight::Seen;
+use super::{Gravity, Removed, Said, ViewState, file_name};
 use crate::case::audit::Audit;
 use crate::case::report::Format;
 use crate::case::{Change, Entry, Judgement, Origin, State, Subject, Verdict, name, user_name};
-use crate::engine::case::{CaseCommand, CaseEvent, OpenedCase, Shown, ShownCandidate};
-use crate::engine::command::{Command, Measure, QueryId};
+use crate::engine::case::{CaseCommand, CaseEvent, OpenedCase};
+use crate::engine::command::{Command, QueryId};
 
 /// Cases offered on the welcome screen.
 const RECENT: usize = 8;
@@ -90,7 +91,7 @@ pub struct CaseView {
     /// Pictures out of the case, asked for or there.
     pub pictures: BTreeMap<String, Option<Arc<RgbImage>>>,
     numbers: HashMap<QueryId, u64>,
-    seen: Option<Seen>,
+    pub(super) seen: Option<Seen>,
 }
 
 /// An open case.
@@ -106,15 +107,6 @@ pub struct OpenCase {
     pub missing: Vec<String>,
 }
 
-/// What tells one ranking on the screen from another.
-#[derive(Debug, PartialEq)]
-struct Seen {
-    query: QueryId,
-    measure: Measure,
-    gallery: PathBuf,
-    candidates: Vec<(usize, u32)>,
-}
-
 impl CaseView {
     /// Whether a case is open.
     pub fn is_open(&self) -> bool {
@@ -124,6 +116,11 @@ impl CaseView {
     /// The number of a query in the case.
     pub fn number(&self, query: QueryId) -> Option<u64> {
         self.numbers.get(&query).copied()
+    }
+
+    /// The queries of the case that are on the desk, with their numbers in it.
+    pub(super) fn numbers(&self) -> impl Iterator<Item = (QueryId, u64)> {
+        self.numbers.iter().map(|(id, number)| (*id, *number))
     }
 
     /// A query and a gallery image, as the case names them.
@@ -170,16 +167,20 @@ impl ViewState {
     }
 
     /// Takes in what the case tells.
-    pub(super) fn case_event(&mut self, event: CaseEvent) {
+    pub(super) fn case_event(&mut self, event: CaseEvent, send: &mut Vec<Command>) {
         match event {
-            CaseEvent::Opened(opened) => self.case_opened(*opened),
+            CaseEvent::Opened(opened) => self.case_opened(*opened, send),
             CaseEvent::Query { id, number } => {
                 self.case.numbers.insert(id, number);
                 // The ranking of it may have been on the screen before the case knew the query.
                 self.case.seen = None;
+                self.renew_conditions(send);
             }
-            CaseEvent::Changed(entries) => self.case_changed(entries),
-            CaseEvent::Closed => self.case = CaseView::default(),
+            CaseEvent::Changed(entries) => self.case_changed(entries, send),
+            CaseEvent::Closed => {
+                self.case = CaseView::default();
+                self.say(Said::default(), send);
+            }
             CaseEvent::Exported { path } => {
                 self.case.exporting = self.case.exporting.saturating_sub(1);
                 self.notify(Gravity::Note, "Report written", path.display().to_string(), Vec::new());
@@ -199,7 +200,7 @@ impl ViewState {
         }
     }
 
-    fn case_opened(&mut self, opened: OpenedCase) {
+    fn case_opened(&mut self, opened: OpenedCase, send: &mut Vec<Command>) {
         let OpenedCase { path, writable, new: _, state, keeps_gallery, missing } = opened;
         if !keeps_gallery {
             self.gallery = None;
@@ -216,21 +217,23 @@ impl ViewState {
             self.notify(Gravity::Note, "Case opened", text, Vec::new());
         }
         self.case = CaseView { open: Some(OpenCase { path, writable, state, missing }), ..CaseView::default() };
+        self.say(Said::default(), send);
     }
 
-    fn case_changed(&mut self, entries: Vec<Arc<Entry>>) {
+    fn case_changed(&mut self, entries: Vec<Arc<Entry>>, send: &mut Vec<Command>) {
         let who = self.who();
         let Some(open) = &mut self.case.open else { return };
-        for entry in entries {
+        for entry in &entries {
             // Offered for a moment beside the Undo button.
             if entry.who == who && entry.change.undoable() && !matches!(entry.origin, Origin::Undoes(_)) {
-                self.undoable = Some(sentence(&entry));
+                self.undoable = Some(sentence(entry));
             } else if matches!(entry.origin, Origin::Undoes(_)) {
                 self.undoable = None;
             }
-            open.state.apply(entry);
+            open.state.apply(entry.clone());
         }
         self.case.audit = None;
+        self.said_changed(&entries, send);
     }
 
     /// Does what the user asked of the case.
@@ -310,7 +313,9 @@ impl ViewState {
         if let Change::Query(_, edit) = &entry.change
             && edit.to.is_none()
             && let Some(query) = &edit.from
-            && let Some(at) = self.removed.iter().rposition(|r| name::to_text(&r.info.path) == query.path)
+            && let Some(at) = self.removed.iter().rposition(|Removed { info, .. }| {
+                (name::to_text(&info.path), info.source.cut()) == (query.path.clone(), query.cut)
+            })
         {
             let removed = self.removed.remove(at);
             self.restoring.push(removed);
@@ -323,50 +328,6 @@ impl ViewState {
     fn pair(&self) -> Option<(QueryId, PathBuf)> {
         let (_, entry) = self.chosen()?;
         Some((self.selected?, entry.path.clone()))
-    }
-
-    /// Tells the case what ranking is on the screen, once for each.
-    pub(super) fn see(&mut self, send: &mut Vec<Command>) {
-        if self.case.open.is_none() {
-            return;
-        }
-        let (Some(query), Some(gallery)) = (self.query(), &self.gallery) else { return };
-        let (Some(result), Some(_)) = (&query.result, self.case.number(query.info.id)) else { return };
-        let candidates = self.candidates();
-        if candidates.is_empty() {
-            return;
-        }
-        let seen = Seen {
-            query: query.info.id,
-            measure: result.measure,
-            gallery: gallery.path.clone(),
-            candidates: candidates.iter().map(|c| (c.entry, c.distance.to_bits())).collect(),
-        };
-        if self.case.seen.as_ref() == Some(&seen) {
-            return;
-        }
-        let shown = Shown {
-            query: seen.query,
-            gallery: gallery.path.clone(),
-            gallery_images: result.gallery_size,
-            measure: result.measure,
-            settings: Vec::new(),
-            candidates: candidates
-                .iter()
-                .filter_map(|c| {
-                    let entry = self.entry(c)?;
-                    Some(ShownCandidate {
-                        rank: c.rank,
-                        path: entry.path.clone(),
-                        distance: c.distance,
-                        camera: entry.camera,
-                        identity: entry.identity,
-                    })
-                })
-                .collect(),
-        };
-        self.case.seen = Some(seen);
-        send.push(Command::Case(CaseCommand::Saw(Box::new(shown))));
     }
 }
 

@@ -106,6 +106,9 @@ impl ViewState {
         // ourselves, or one fault would become a storm of cards.
         self.searching.clear();
         self.sureness.failed();
+        if let Some(explanation) = &mut self.explanation {
+            explanation.failed = explanation.regions.is_none();
+        }
         for q in &mut self.queries {
             q.reconstructing = q.reconstruction.is_some();
         }

@@ -40,9 +40,8 @@ impl ViewState {
 
     pub(super) fn query_added(&mut self, info: QueryInfo, send: &mut Vec<Command>) {
         let id = info.id;
-        // Out of a case comes a crop without a word where it was cut out: then its pixels tell it.
-        let same = |old: &QueryInfo| old.path == info.path && (old.source == info.source || old.image == info.image);
-        let back = self.restoring.iter().position(|r| same(&r.info));
+        let back = self.restoring.iter().position(|r| r.info.path == info.path && r.info.source == info.source);
+        let expected = info.source != Source::File && self.expected.as_ref() == Some(&info.path);
         let query = Query::new(info);
         match back {
             Some(i) => {
@@ -52,7 +51,10 @@ impl ViewState {
             }
             None => self.queries.push(query),
         }
-        if self.selected.is_none() {
+        if expected {
+            self.expected = None;
+        }
+        if expected || self.selected.is_none() {
             self.select(id, send);
         } else {
             self.refresh(send);

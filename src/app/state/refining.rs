@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::{Explanation, Query, ViewState, file_name};
+use super::{Explanation, Query, Said, ViewState, file_name};
 use crate::data::clock;
 use crate::engine::command::{Command, QueryId};
-use crate::engine::refine::{Only, Refine};
+use crate::engine::refine::Refine;
 use crate::gallery::filter::{Filter, Span};
 
 /// What the user may change about a search.
@@ -13,8 +13,8 @@ use crate::gallery::filter::{Filter, Span};
 pub enum Refinement {
     /// Another filter.
     Filter(Filter),
-    /// One more condition that somebody else knows about (a verdict, a tag); one of the same name is replaced.
-    Only(Only),
+    /// Other conditions on what the case says.
+    Said(Said),
     /// Rank the nearest again by k-reciprocal neighbours, or do not.
     Rerank(bool),
     /// Search with this gallery image too, or no longer; for the query being looked at.
@@ -41,8 +41,12 @@ pub enum Chip {
     Height,
     /// The largest distance.
     Distance,
-    /// A condition by its name.
-    Only(String),
+    /// The verdict.
+    Verdicts,
+    /// The tags.
+    Tags,
+    /// The bookmark.
+    Bookmarked,
     /// Re-ranking.
     Rerank,
     /// A gallery image that takes part in the search.
@@ -75,7 +79,7 @@ impl ViewState {
 
     /// The conditions in force for the query being looked at, in words.
     pub fn chips(&self) -> Vec<(Chip, String)> {
-        let Refine { filter, only, rerank, .. } = &*self.refine;
+        let Refine { filter, rerank, .. } = &*self.refine;
         let mut chips = Vec::new();
         if !filter.cameras.is_empty() {
             let list: Vec<String> = filter.cameras.iter().map(i64::to_string).collect();
@@ -91,7 +95,7 @@ impl ViewState {
         if let Some(most) = filter.distance {
             chips.push((Chip::Distance, format!("Distance up to {most}")));
         }
-        chips.extend(only.iter().map(|only| (Chip::Only(only.name.clone()), only.name.clone())));
+        chips.extend(self.said.chips());
         if *rerank {
             chips.push((Chip::Rerank, "Re-ranked".into()));
         }
@@ -106,23 +110,32 @@ impl ViewState {
         let mut next = (*self.refine).clone();
         match change {
             Refinement::Filter(filter) => next.filter = filter,
-            Refinement::Only(only) => {
-                next.only.retain(|old| old.name != only.name);
-                next.only.push(only);
-            }
+            Refinement::Said(said) => return self.say(said, send),
             Refinement::Rerank(on) => next.rerank = on,
             Refinement::Confirm { entry, on } => return self.confirm(entry, on, send),
-            Refinement::Clear => next = Refine { rerank: next.rerank, ..Refine::default() },
+            Refinement::Clear => {
+                self.said = Said::default();
+                next = Refine { rerank: next.rerank, ..Refine::default() };
+            }
             Refinement::Remove(chip) => match chip {
                 Chip::Cameras => next.filter.cameras.clear(),
                 Chip::Time => next.filter.time = Span::default(),
                 Chip::Height => next.filter.height = Span::default(),
                 Chip::Distance => next.filter.distance = None,
-                Chip::Only(name) => next.only.retain(|only| only.name != name),
+                Chip::Verdicts | Chip::Tags | Chip::Bookmarked => {
+                    let mut said = self.said.clone();
+                    said.remove(&chip);
+                    return self.say(said, send);
+                }
                 Chip::Rerank => next.rerank = false,
                 Chip::Confirmed(entry) => return self.confirm(entry, false, send),
             },
         }
+        self.search_with(next, send);
+    }
+
+    /// Searches anew with other conditions, where they are others.
+    pub(super) fn search_with(&mut self, next: Refine, send: &mut Vec<Command>) {
         if next != *self.refine {
             self.refine = Arc::new(next);
             // What is shown stays, marked as out of date, until the new ranking is there: a blank pane between would flicker.
@@ -171,7 +184,7 @@ impl ViewState {
             return;
         };
         if self.explanation.as_ref().is_none_or(|e| (e.query, e.entry) != (query, entry)) {
-            self.explanation = Some(Explanation { query, entry, regions: None });
+            self.explanation = Some(Explanation { query, entry, regions: None, failed: false });
             send.push(Command::Explain { query, entry });
         }
     }

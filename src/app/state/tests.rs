@@ -258,20 +258,6 @@ fn a_confirmed_match_takes_part_in_its_query_alone_and_can_be_taken_away() {
 }
 
 #[test]
-fn a_condition_of_somebody_else_has_a_chip_and_is_replaced_by_name() {
-    use crate::engine::refine::Only;
-    let (mut state, mut sent) = (ViewState::default(), Vec::new());
-    state.apply(gallery(100), &mut sent);
-    state.apply(query(1), &mut sent);
-    for _ in 0..2 {
-        state.act(Action::Refine(Refinement::Only(Only::new("Not yet judged", |_, _| true))), &mut sent);
-    }
-    assert_eq!(state.chips(), [(Chip::Only("Not yet judged".into()), "Not yet judged".to_owned())]);
-    state.act(Action::Refine(Refinement::Remove(Chip::Only("Not yet judged".into()))), &mut sent);
-    assert!(state.chips().is_empty());
-}
-
-#[test]
 fn the_arrows_follow_the_order_on_the_screen() {
     let (mut state, mut sent) = (ViewState::default(), Vec::new());
     state.apply(gallery(100), &mut sent);
@@ -284,6 +270,31 @@ fn the_arrows_follow_the_order_on_the_screen() {
     assert_eq!(state.chosen().map(|(c, _)| c.entry), Some(6));
     state.act(Action::MoveCandidate(Move::On(50)), &mut sent);
     assert_eq!(state.candidate, 9);
+}
+
+#[test]
+fn the_first_of_what_was_cut_out_is_looked_at() {
+    let (mut state, mut sent) = (ViewState::default(), Vec::new());
+    state.apply(query(1), &mut sent);
+    state.act(Action::AddCrops { path: "4.png".into(), boxes: vec![[1, 2, 4, 8], [9, 9, 4, 8]] }, &mut sent);
+    state.apply(query(3), &mut sent);
+    assert_eq!(state.selected, Some(QueryId(1)), "another query that comes meanwhile is not it");
+    for id in [4, 5] {
+        let Event::QueryAdded(mut cut) = query(id) else { unreachable!() };
+        (cut.path, cut.source) = ("4.png".into(), Source::Crop([id as u32, 2, 4, 8]));
+        state.apply(Event::QueryAdded(cut), &mut sent);
+    }
+    assert_eq!(state.selected, Some(QueryId(4)));
+}
+
+#[test]
+fn an_estimate_that_is_hardly_less_than_the_size_is_not_told() {
+    let Event::QueryAdded(mut info) = query(1) else { unreachable!() };
+    info.image = Arc::new(RgbImage::new(26, 65));
+    for (effective, told) in [([25, 63], false), ([26, 65], false), ([22, 55], true), ([13, 65], true)] {
+        info.effective = Some(effective);
+        assert_eq!(info.looks_like().is_some(), told, "{effective:?}");
+    }
 }
 
 #[test]

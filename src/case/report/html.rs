@@ -96,9 +96,10 @@ fn query(row: &QueryRow, out: &mut String) -> Result<()> {
     let known = |n: Option<i64>| n.map_or("unknown".to_owned(), |n| n.to_string());
     let _ = write!(
         out,
-        "</div><dl><dt>File</dt><dd>{}</dd><dt>BLAKE3</dt><dd><code>{}</code></dd><dt>Camera</dt><dd>{}</dd>\
+        "</div><dl><dt>File</dt><dd>{}{}</dd><dt>BLAKE3</dt><dd><code>{}</code></dd><dt>Camera</dt><dd>{}</dd>\
          <dt>File modified</dt><dd>{}</dd>",
         bdi(&q.path),
+        q.place(),
         escape(&q.hash),
         known(q.camera),
         q.time.as_deref().map_or("unknown".into(), readable_time)

@@ -82,7 +82,7 @@ fn query(flow: &mut Flow, row: &QueryRow) {
     }
     page.text(MARGIN, top + 109.0, 8.0, Cut::Regular, FAINT, format!("{}×{} px", q.width, q.height));
     let known = |n: Option<i64>| n.map_or("unknown".to_owned(), |n| n.to_string());
-    flow.fact("File", &q.path);
+    flow.fact("File", &(q.path.clone() + &q.place()));
     flow.fact("BLAKE3", &q.hash);
     flow.fact("Camera", &known(q.camera));
     flow.fact("File modified", &q.time.as_deref().map_or("unknown".into(), readable_time));

@@ -50,6 +50,7 @@ pub fn query(info: &QueryInfo) -> Result<(Query, Vec<u8>)> {
         camera: known(info.camera),
         identity: known(info.identity),
         time: modified.and_then(time),
+        cut: info.source.cut(),
     };
     Ok((query, bytes))
 }

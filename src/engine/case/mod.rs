@@ -14,7 +14,7 @@ use crossbeam_channel::{Sender, unbounded};
 use image::RgbImage;
 
 use super::command::{Command, Measure, QueryId};
-use super::event::{Event, GalleryInfo, ModelInfo, QueryInfo};
+use super::event::{Event, GalleryInfo, ModelInfo, QueryInfo, Source};
 use super::outbox::Outbox;
 use crate::case::audit::Audit;
 use crate::case::report::Format;
@@ -238,6 +238,8 @@ pub struct StoredQuery {
     pub identity: i64,
     /// Camera, or -1 where unknown.
     pub camera: i64,
+    /// What of its file it is.
+    pub source: Source,
     /// Its pixels.
     pub image: Arc<RgbImage>,
 }

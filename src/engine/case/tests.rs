@@ -12,6 +12,7 @@ use super::super::event::Event;
 use super::super::worker::Engine;
 use super::*;
 use crate::case::{Change, Subject, Verdict};
+use crate::data::image_io;
 use crate::device::DeviceChoice;
 use crate::model::config::ModelConfig;
 use crate::model::rain::Rain;
@@ -161,6 +162,38 @@ fn a_case_comes_back_with_queries_model_gallery_and_verdicts() {
     assert_eq!(audit.problems, Vec::<String>::new());
     let kept = crate::case::Case::open(&file).unwrap();
     assert_eq!(kept.state().searches.len(), 1, "the same ranking is kept once");
+}
+
+#[test]
+fn a_case_knows_where_a_query_was_cut_out_and_has_only_that_part() {
+    let folder = world();
+    let file = folder.path().join("a.raincase");
+    let frame = folder.path().join(QUERY);
+    let area = [3, 5, 12, 30];
+    {
+        let engine = engine();
+        begin(&engine, folder.path());
+        engine.send(Command::AddCrops { path: frame.clone(), boxes: vec![area] });
+        assert_eq!(numbered(&engine).1, 2);
+    }
+    let kept = crate::case::Case::open(&file).unwrap();
+    let query = &kept.state().queries[&2];
+    assert_eq!((query.cut, query.width, query.height), (Some(area), 12, 30));
+    assert_eq!(query.place(), ", cut out at 3, 5");
+    assert_eq!(kept.state().queries[&1].cut, None);
+    drop(kept);
+    // The frame is gone: what was cut out of it comes back by itself, and still says where it was.
+    let whole = image_io::load(&frame).unwrap();
+    std::fs::remove_dir_all(folder.path().join("gallery")).unwrap();
+    let engine = engine();
+    case(&engine, CaseCommand::Open { path: file });
+    let info = until(&engine, |e| match e {
+        Event::QueryAdded(info) if info.path == frame => Some(info.clone()),
+        _ => None,
+    });
+    assert_eq!(info.source, Source::Crop(area));
+    assert_eq!(*info.image, image::imageops::crop_imm(&whole, 3, 5, 12, 30).to_image());
+    assert!(info.effective.is_some());
 }
 
 #[test]

@@ -9,7 +9,7 @@ use crate::data::dataset::UNKNOWN;
 use crate::data::image_io;
 use crate::engine::case::{CaseEvent, DemoCase, OpenedCase, Restore, StoredQuery};
 use crate::engine::command::Command;
-use crate::engine::event::QueryInfo;
+use crate::engine::event::{QueryInfo, Source};
 use crate::error::{Error, Result};
 
 impl Clerk {
@@ -155,7 +155,8 @@ impl Clerk {
                     let image = Arc::new(image);
                     self.restoring.push((image.clone(), *number));
                     let (identity, camera) = (query.identity.unwrap_or(UNKNOWN), query.camera.unwrap_or(UNKNOWN));
-                    queries.push(StoredQuery { path, identity, camera, image });
+                    let source = source(&path, query.cut);
+                    queries.push(StoredQuery { path, identity, camera, source, image });
                 }
                 Err(error) => broken = broken.or(Some(error)),
             }
@@ -183,4 +184,13 @@ fn gallery_used(state: &State) -> Option<PathBuf> {
         _ => None,
     });
     last.map(|folder| name::to_path(folder))
+}
+
+/// What of its file a query is: what was pasted has a name, and lies in no folder.
+fn source(path: &Path, cut: Option<[u32; 4]>) -> Source {
+    match cut {
+        Some(area) => Source::Crop(area),
+        None if path.parent().is_some_and(|folder| folder.as_os_str().is_empty()) => Source::Memory,
+        None => Source::File,
+    }
 }
