@@ -50,6 +50,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         filled(ui, |ui| {
             scrolled(ui, "gallery", |ui| {
                 summary::ui(ui, cx);
+                files::well(ui, cx);
                 disk::ui(ui, cx);
                 files::ui(ui, cx);
             });
