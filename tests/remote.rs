@@ -24,6 +24,9 @@ use real::{Milvus, Postgres, Real, python};
 use serde_json::{Value, json};
 use standin::{Reply, Server};
 
+/// What a server answers, and what must be said of it.
+type Case = (fn() -> Reply, &'static str);
+
 const KEY: &str = "analyst:s3cret-key";
 
 /// Clusters of eight images of a person, as embeddings are.
@@ -89,7 +92,7 @@ fn error_of(server: &Server) -> String {
 
 #[test]
 fn a_server_that_is_broken_busy_or_silent_is_asked_again_and_then_named() {
-    let cases: [(fn() -> Reply, &str); 5] = [
+    let cases: [Case; 5] = [
         (|| Reply::Text(500, "a stack trace".into()), "500"),
         (|| Reply::Text(503, "starting".into()), "503"),
         (|| Reply::Break, "did not answer"),
@@ -109,7 +112,7 @@ fn a_server_that_is_broken_busy_or_silent_is_asked_again_and_then_named() {
 
 #[test]
 fn what_asking_again_cannot_mend_is_told_at_once() {
-    let cases: [(fn() -> Reply, &str); 6] = [
+    let cases: [Case; 6] = [
         (|| Reply::Text(200, "<html>a login page</html>".into()), "not JSON, but '<html>a login page"),
         (|| Reply::Text(200, "{}".into()), "without a code"),
         (|| Reply::Text(401, format!("{{\"message\": \"{KEY} is no key of ours\"}}")), "RAIN_REMOTE_KEY"),
