@@ -7,10 +7,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use candle_core::Device;
 use rain::data::pedestrians::{CrowdSettings, render_crowd};
+use rain::gallery::approximate::Approximate;
+use rain::gallery::distance::Measure;
+use rain::gallery::exact::{self, Ask};
+use rain::gallery::features::{Features, Origin};
+use rain::gallery::matrix::Matrix;
 use rain::gallery::store::Store;
 use rain::model::{ModelConfig, Rain};
 use serde_json::Value;
@@ -296,4 +302,79 @@ fn what_cannot_work_is_refused_with_the_way_out() {
     fs::write(&rows, bytes).expect("damage");
     let damaged = refused(index("verify", &gallery));
     assert!(damaged.contains("this gallery is damaged"), "{damaged}");
+}
+
+#[test]
+fn rain_search_takes_a_gallery_on_disk_and_searches_it_by_its_index() {
+    let world = World::new(64);
+    let gallery = world.path("gallery");
+    let total = number(&json(world.grow(&gallery, &world.people().join("bounding_box_test"))), "embedded");
+    let query =
+        fs::read_dir(world.people().join("query")).expect("queries").next().expect("one").expect("an entry").path();
+    let search = |model: u64, more: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rain"));
+        command.args(["--device", "cpu", "search", "--json", "--model"]).arg(world.model(model));
+        command.arg("--gallery").arg(&gallery).arg("--query").arg(&query).args(more);
+        command
+    };
+    let exact = json(search(1, &[]));
+    assert_eq!((number(&exact, "gallery_size"), &exact["exact"]), (total, &Value::Bool(true)));
+    let candidates = exact["queries"][0]["candidates"].as_array().expect("candidates");
+    assert!(candidates.len() == 10 && candidates[0]["path"].is_string(), "{exact}");
+    assert!(refused(search(2, &[])).contains("made by another model"));
+    for missing in [search(1, &["--approximate"]), {
+        let mut command = index("search", &gallery);
+        command.arg("--model").arg(world.model(1)).arg("--query").arg(&query).arg("--approximate");
+        command
+    }] {
+        assert!(refused(missing).contains("rain index approximate --measure cosine"));
+    }
+    let built = json(index("approximate", &gallery));
+    assert_eq!((number(&built, "rows"), number(&built, "sample")), (total, 0), "so few are all compared");
+    let found = json(search(1, &["--approximate"]));
+    assert_eq!(found["queries"], exact["queries"]);
+    assert_eq!((&found["exact"], &found["recall"]), (&Value::Bool(false), &serde_json::json!(1.0)));
+    // In a folder of images there is no index.
+    let mut folder = search(1, &["--approximate"]);
+    folder.arg("--gallery").arg(world.people().join("query"));
+    assert!(!folder.output().expect("the program starts").status.success());
+}
+
+#[test]
+fn the_index_of_a_large_gallery_finds_what_it_says() {
+    let world = World { home: tempfile::tempdir().expect("a temporary folder") };
+    let (rows, columns) = (6000, 32);
+    let mut state = 7u64;
+    let mut random = move || {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 40) as f32 / (1u64 << 24) as f32
+    };
+    let mut data = Vec::new();
+    for _ in 0..rows / 8 {
+        let centre: Vec<f32> = (0..columns).map(|_| 3.0 * random()).collect();
+        (0..8).for_each(|_| data.extend(centre.iter().map(|x| x + 0.6 * random())));
+    }
+    let features = Features {
+        matrix: Matrix::new(columns, data),
+        identity: vec![-1; rows],
+        camera: vec![-1; rows],
+        origin: Origin { model: "0123456789ab".into(), height: 64, width: 32, ..Origin::default() },
+    };
+    let (file, gallery) = (world.path("f.safetensors"), world.path("gallery"));
+    features.write(&file).expect("a file");
+    let mut build = index("build", &gallery);
+    build.arg("--from").arg(&file);
+    assert_eq!(number(&json(build), "rows"), rows as u64);
+    let built = json(index("approximate", &gallery));
+    let recall = built["recall"].as_f64().expect("a recall");
+    assert!(recall >= 0.98 && number(&built, "sample") == 256, "{built}");
+    // The same figure from outside.
+    let store = Store::open(&gallery).expect("a gallery");
+    let graph = Approximate::open(&store, Measure::Cosine).expect("a sound index").expect("an index");
+    let (queries, never) = (features.matrix.select(&[1, 700, 1999, 3500, 5998]), AtomicBool::new(false));
+    let ask = Ask { queries: &queries, measure: Measure::Cosine, top: 10, mask: None };
+    let found = graph.search(&store.blocks(), &ask, &never).expect("an answer");
+    let expected = exact::search(&store.blocks(), &ask, &never).expect("an answer");
+    let same = found.iter().zip(&expected).map(|(a, b)| a.hits.iter().filter(|hit| b.hits.contains(hit)).count());
+    assert!(same.sum::<usize>() >= 47, "of 50");
 }

@@ -101,6 +101,10 @@ pub enum Command {
     Overview,
     /// Rank the gallery against every query.
     SearchAll,
+    /// Rank the query with less and less of its detail.
+    Sweep,
+    /// Lay out a map as its form says.
+    MakeMap,
     /// The next way of comparing.
     CompareMode,
     /// Pixels as squares, or smooth.

@@ -174,7 +174,7 @@ fn summary(ui: &mut Ui, cx: &mut Cx<'_>, result: &SearchResult) {
             pill(ui, ICON_CHECK, &format!("{} same", listing.same), p.same);
             pill(ui, ICON_CLOSE, &format!("{} different", listing.different), p.other);
         }
-        gallery_page::approximate_note(ui, cx.state);
+        gallery_page::approximate_note(ui, cx.state, result);
         let mut parts = Vec::new();
         if let Some(rank) = result.first_same.filter(|_| state.settings.ground_truth) {
             parts.push(format!("First same person at rank {rank}"));

@@ -55,13 +55,16 @@ const BACKGROUND_TOP: usize = 20;
 /// newly selected query is not kept waiting.
 const BACKGROUND_SEARCHES: usize = 4;
 
+/// The true size of a frame and its pixels for the screen, or why it cannot be read.
+pub type FrameImage = std::result::Result<([u32; 2], Arc<RgbImage>), String>;
+
 /// A full frame that people are cut out of.
 #[derive(Debug, Clone)]
 pub struct OpenFrame {
     /// Its file.
     pub path: PathBuf,
     /// Its true size and its pixels for the screen; `None` while it is read, else why it cannot be.
-    pub image: Option<std::result::Result<([u32; 2], Arc<RgbImage>), String>>,
+    pub image: Option<FrameImage>,
 }
 
 /// What makes a pair of images alike.

@@ -2,6 +2,7 @@
 
 use std::io::{IsTerminal, Write as _};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -18,7 +19,9 @@ use crate::gallery::photos;
 use crate::gallery::remote::rescore::Answer;
 use crate::gallery::remote::{
     self, Address, Filter, Key, Name, Patience, Precision, Question, RemoteGallery, Secret, Source, Spec, Status,
+    Stored,
 };
+use crate::gallery::store::Store;
 use crate::model::rain::Rain;
 
 /// Keep a gallery on a server: PostgreSQL with pgvector, or Milvus
@@ -77,9 +80,12 @@ struct ServerArgs {
 struct UploadArgs {
     #[command(flatten)]
     server: ServerArgs,
+    /// A gallery on disk, made by `rain index build`
+    #[arg(long, value_name = "DIR", required_unless_present = "features", conflicts_with = "features")]
+    gallery: Option<PathBuf>,
     /// A features file, written by `rain embed`
     #[arg(long, value_name = "FILE")]
-    features: PathBuf,
+    features: Option<PathBuf>,
     /// The measure that the server searches by
     #[arg(long, value_enum, default_value_t)]
     measure: Measure,
@@ -178,7 +184,11 @@ impl ServerArgs {
 fn upload(args: &UploadArgs) -> Result<()> {
     let server = &args.server;
     let mut gallery = server.open()?;
-    let source = Features::read(&args.features)?;
+    let source: Box<dyn Source> = match (&args.gallery, &args.features) {
+        (Some(folder), _) => Box::new(Stored::new(Arc::new(Store::open(folder)?))),
+        (None, Some(file)) => Box::new(Features::read(file)?),
+        (None, None) => return Err(Error::input("Nothing to send was named", "Add --gallery DIR or --features FILE")),
+    };
     let spec = Spec {
         model: source.model().to_string(),
         columns: source.columns(),
@@ -190,7 +200,7 @@ fn upload(args: &UploadArgs) -> Result<()> {
     let mut pace = Pace::new();
     let mut on = |done, total| pace.step(done, total);
     let sent =
-        remote::upload(&mut *gallery, &server.name, &source, &spec, args.overwrite, &server.patience(), &mut on)?;
+        remote::upload(&mut *gallery, &server.name, &*source, &spec, args.overwrite, &server.patience(), &mut on)?;
     pace.clear();
     let seconds = started.elapsed().as_secs_f64();
     if server.json {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::*;
 use crate::engine::command::{DiskCommand, GalleryCommand};
 use crate::engine::event::{DiskEvent, DiskInfo, GalleryEvent, SearchResult};
-use crate::gallery::ingest::Summary;
+use crate::gallery::ingest::{Progress, Summary};
 
 fn never(_: RunConfig, _: &Path, _: bool, _: &Device, _: &mut dyn Observer) -> Result<Outcome> {
     panic!("nothing is trained here")
@@ -35,7 +35,9 @@ impl Bench {
         let folder = self.path("stored");
         self.disk(DiskCommand::Build { folder: folder.clone(), images: vec![self.path("gallery")] });
         let summary = self.grown();
-        assert_eq!((summary.progress.embedded, summary.broken.len()), (12, 1), "{summary:?}");
+        // Three of the twelve are copies of others.
+        let Progress { embedded, recognised, .. } = summary.progress;
+        assert_eq!((embedded, recognised, summary.broken.len()), (9, 3, 1), "{summary:?}");
         folder
     }
 
@@ -64,9 +66,9 @@ fn a_gallery_is_built_opened_and_searched_as_its_folder_is() {
     assert_eq!((info.rows, info.folders.len(), info.graphs), (12, 1, [None, None]));
     for (measure, before) in measures.into_iter().zip(before) {
         let after = bench.search(query, measure);
-        let entries = |result: &SearchResult| result.candidates.iter().map(|c| (c.entry, c.same)).collect::<Vec<_>>();
-        // 16 bits a number; the nine crops are far enough apart.
-        assert_eq!(entries(&after)[..3], entries(&before)[..3]);
+        // Copies stand behind, so places differ; and there are 16 bits a number.
+        let same = |result: &SearchResult| result.candidates.iter().map(|c| c.same).collect::<Vec<_>>();
+        assert_eq!(same(&after), same(&before));
         assert!(after.candidates.iter().zip(&before.candidates).all(|(a, b)| (a.distance - b.distance).abs() < 0.02));
         assert_eq!((after.first_same, after.gallery_size), (before.first_same, 12));
     }

@@ -67,7 +67,7 @@ impl GalleryEntry {
 pub struct GalleryInfo {
     /// Its folder.
     pub path: PathBuf,
-    /// Its usable images, sorted by path.
+    /// Its usable images, sorted by path; those of a gallery on disk in the order of its rows.
     pub entries: Arc<Vec<GalleryEntry>>,
     /// Files that were skipped, with the reason.
     pub broken: Arc<Vec<Broken>>,

@@ -20,7 +20,7 @@ use crate::gallery::distance::Measure;
 use crate::gallery::remote::rescore::Answer;
 use crate::gallery::remote::{
     self, Address, Filter, Key, Kind, Name, Patience, Precision, Question, RemoteGallery, Row, Secret, Sent, Source,
-    Spec, Status,
+    Spec, Status, Stored,
 };
 use crate::gallery::shelf::Shelf;
 use crate::gallery::survey::{Image, Survey, survey};
@@ -143,10 +143,13 @@ impl Worker {
             }
             GalleryCommand::Upload { server, measure, approximate } => {
                 let gallery = self.open_gallery_or_fail()?;
-                let source = Open {
-                    model: self.desk.model()?.info.hash.clone(),
-                    index: gallery.index.clone(),
-                    entries: gallery.info.entries.clone(),
+                let source: Box<dyn Source + Send> = match gallery.index.disk() {
+                    Some(disk) => Box::new(Stored::new(disk.store().clone())),
+                    None => Box::new(Open {
+                        model: self.desk.model()?.info.hash.clone(),
+                        index: gallery.index.clone(),
+                        entries: gallery.info.entries.clone(),
+                    }),
                 };
                 let title = format!("Send the gallery to {}", server.address);
                 self.aside(JobKind::Server, title, move |ticket, outbox| {
@@ -154,14 +157,14 @@ impl Worker {
                     let mut gallery = server.open(patience)?;
                     let half = server.address.kind == Kind::Postgres;
                     let spec = Spec {
-                        model: source.model.clone(),
+                        model: source.model().to_string(),
                         columns: source.columns(),
                         measure,
                         precision: if half { Precision::Half } else { Precision::Single },
                         approximate,
                     };
                     let mut on = |done, total| ticket.progress(done, total, "images");
-                    let sent = remote::upload(&mut *gallery, &server.name, &source, &spec, false, &patience, &mut on)?;
+                    let sent = remote::upload(&mut *gallery, &server.name, &*source, &spec, false, &patience, &mut on)?;
                     outbox.result(Event::Gallery(GalleryEvent::Uploaded(sent)));
                     let answer = server.greet(&mut *gallery, &patience, &mut || ticket.flow())?;
                     outbox.result(Event::Gallery(GalleryEvent::Connected(answer)));

@@ -62,7 +62,7 @@ fn too_large(folder: &Path) -> Error {
 fn entry(record: Record) -> GalleryEntry {
     let Record { path, identity, camera, time, width, height, .. } = record;
     let taken = Taken { time: time.map(|seconds| seconds.saturating_mul(1000)), ..Taken::in_name(&path) };
-    GalleryEntry { path, identity, camera, taken, size: Some([width, height]) }
+    GalleryEntry { path, identity, camera, taken, size: (width > 0 && height > 0).then_some([width, height]) }
 }
 
 impl From<&ModelInfo> for Maker {

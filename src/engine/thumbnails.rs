@@ -1,7 +1,6 @@
 //! Decoding images for the screen, on threads of their own: it goes on while a run trains.
 //!
-//! A gallery on disk has small pictures of its images. One is shown at once where the file itself is large, and stays where the
-//! file is not there.
+//! A gallery on disk has small pictures of its images, which are shown where a file is not there.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -45,13 +44,11 @@ impl Album {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = store;
     }
 
-    /// The small picture of a file, and whether the file has more pixels than that.
-    fn picture(&self, path: &Path) -> Option<(RgbImage, bool)> {
+    /// The small picture of a file, as it was when it was added.
+    fn picture(&self, path: &Path) -> Option<RgbImage> {
         let store = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
-        let (row, record) = store.find(path).ok()??;
-        let small = image_io::decode(path, &store.thumbnail(row).ok()??).ok()?;
-        let larger = (record.width, record.height) != small.dimensions();
-        Some((small, larger))
+        let (row, _) = store.find(path).ok()??;
+        image_io::decode(path, &store.thumbnail(row).ok()??).ok()
     }
 }
 
@@ -151,19 +148,12 @@ impl Shared {
         }
     }
 
-    /// The picture of a file. Where the gallery has a small one of a large file, that is told first.
+    /// The picture of a file; the gallery's small one where the file is not to be read.
     fn show(&self, path: &Path, max_side: u32) -> Result<Decoded> {
-        let small = self.album.picture(path);
-        if let Some((small, true)) = &small
-            && path.exists()
-        {
-            let image = Ok(Arc::new(small.clone()));
-            self.outbox.result(Event::Thumbnail { path: path.to_path_buf(), max_side, image });
-        }
-        match (decode(path, max_side), small) {
-            (Err(_), Some((small, _))) => Ok((small.dimensions().into(), small)),
-            (image, _) => image,
-        }
+        decode(path, max_side).or_else(|error| match self.album.picture(path) {
+            Some(small) => Ok((small.dimensions().into(), small)),
+            None => Err(error),
+        })
     }
 
     fn next(&self) -> Option<Request> {

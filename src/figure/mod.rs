@@ -147,6 +147,18 @@ pub fn text_width(text: &str, size: f32, weight: Weight) -> f32 {
     text::width(text, size, weight)
 }
 
+/// `text` in lines that are at most `width` wide; a longer word stands alone.
+pub fn wrapped(text: &str, size: f32, weight: Weight, width: f32) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut().map(|line| (format!("{line} {word}"), line)) {
+            Some((longer, line)) if text_width(&longer, size, weight) <= width => *line = longer,
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
 /// The ending of a file's name in small letters, without its dot.
 pub fn ending(path: &Path) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()

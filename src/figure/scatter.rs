@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::Path;
 
-use super::{Align, Figure, Paper, Shape, Weight, ending};
+use super::{Align, Figure, Paper, Shape, Weight, ending, wrapped};
 use crate::projection::groups::{Groups, Marker, Rgb, mix};
 use crate::projection::lookup::bounds;
 use crate::projection::map::{Map, Role};
@@ -79,6 +79,8 @@ const MARGIN: f32 = 28.0;
 const SIDE: f32 = 640.0;
 const LEGEND: f32 = 214.0;
 const LINE: f32 = 19.0;
+/// Size of what is written below the picture.
+const WORDS: f32 = 12.5;
 /// The most lines of a legend; more groups are counted only.
 const LINES: usize = 24;
 
@@ -86,7 +88,8 @@ const LINES: usize = 24;
 pub fn figure(map: &Map, look: &Look) -> Figure {
     let paper = &look.paper;
     let (top, width) = (MARGIN + 34.0, SIDE + LEGEND + 3.0 * MARGIN);
-    let lines = words(map);
+    let lines: Vec<String> =
+        words(map).iter().flat_map(|line| wrapped(line, WORDS, Weight::Regular, width - 2.0 * MARGIN)).collect();
     let height = top + SIDE + MARGIN + 18.0 * lines.len() as f32 + 12.0;
     let mut figure = Figure {
         width,
@@ -102,7 +105,7 @@ pub fn figure(map: &Map, look: &Look) -> Figure {
     legend(look, [MARGIN * 2.0 + SIDE, top + 10.0], &mut figure);
     for (i, line) in lines.iter().enumerate() {
         let at = [MARGIN, top + SIDE + 26.0 + 18.0 * i as f32];
-        figure.text(at, 12.5, Weight::Regular, Align::Start, paper.weak, line);
+        figure.text(at, WORDS, Weight::Regular, Align::Start, paper.weak, line);
     }
     figure
 }
@@ -177,7 +180,7 @@ pub fn words(map: &Map) -> Vec<String> {
             100.0 * s.purity,
             map.made.figures.neighbours,
             100.0 * s.chance,
-            s.silhouette,
+            (100.0 * s.silhouette).round() / 100.0 + 0.0, // no "-0.00"
             s.words()
         )
     }));
@@ -229,6 +232,21 @@ mod tests {
             text.contains("r = 8, unseen in training (30)") && text.contains("Resolutions are well mixed"),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_is_written_stays_on_the_page() {
+        let map = small(10);
+        let figure = figure(&map, &look(&map, Colouring::Identity));
+        for shape in &figure.shapes {
+            if let Shape::Text { at, size, weight, text, .. } = shape {
+                let right = at[0] + crate::figure::text_width(text, *size, *weight);
+                assert!(right <= figure.width, "'{text}' ends at {right} of {}", figure.width);
+            }
+        }
+        let lines = wrapped("one two three", 12.0, Weight::Regular, 1.0);
+        assert_eq!(lines, ["one", "two", "three"]);
+        assert_eq!(wrapped("one two", 12.0, Weight::Regular, 1e6), ["one two"]);
     }
 
     #[test]

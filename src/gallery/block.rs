@@ -74,11 +74,16 @@ pub fn find(blocks: &[Block<'_>], row: usize) -> Option<(usize, usize)> {
     (place < blocks[block].len()).then_some((block, place))
 }
 
+/// Bytes of a line of the cache.
+const LINE: usize = 64;
+
 /// Embeddings in memory with their codes: a gallery that is in no file.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Coded {
     matrix: Matrix,
+    /// From [`Coded::start`] on, so that no load of a kernel crosses a line of the cache: as in the files of a store.
     codes: Vec<u8>,
+    start: usize,
     scales: Vec<Scale>,
 }
 
@@ -87,10 +92,12 @@ impl Coded {
     pub fn new(matrix: Matrix) -> Self {
         use rayon::prelude::*;
         let stride = stride(matrix.columns).max(1);
-        let mut codes = vec![0; matrix.rows() * stride];
+        let mut codes = vec![0; matrix.rows() * stride + LINE - 1];
+        let start = codes.as_ptr().align_offset(LINE).min(LINE - 1);
+        let all = &mut codes[start..][..matrix.rows() * stride];
         let rows = matrix.data.par_chunks_exact(matrix.columns.max(1));
-        let scales = codes.par_chunks_exact_mut(stride).zip(rows).map(|(codes, row)| encode(row, codes)).collect();
-        Self { matrix, codes, scales }
+        let scales = all.par_chunks_exact_mut(stride).zip(rows).map(|(codes, row)| encode(row, codes)).collect();
+        Self { matrix, codes, start, scales }
     }
 
     /// The embeddings.
@@ -100,7 +107,8 @@ impl Coded {
 
     /// All rows as one block.
     pub fn block(&self) -> Block<'_> {
-        let Self { matrix, codes, scales } = self;
+        let Self { matrix, codes, start, scales } = self;
+        let codes = &codes[*start..][..codes.len() + 1 - LINE];
         Block { first: 0, columns: matrix.columns, rows: Rows::F32(&matrix.data), codes, scales }
     }
 }

@@ -99,7 +99,7 @@ pub fn whole_ranking(query: u64, images: usize, measure: rain::engine::command::
         rank: i + 1,
         entry: (i * 7919) % images,
         distance: 0.1 + i as f32 / images as f32,
-        same: Some(i % 9 == 0),
+        same: Some(i.is_multiple_of(9)),
     };
     Event::Searched(SearchResult {
         query: QueryId(query),

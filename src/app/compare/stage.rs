@@ -50,7 +50,7 @@ pub(super) fn sights(ui: &Ui, cx: &mut Cx<'_>, query: &Query) -> [Sight; 3] {
         absent: None,
     };
     let decoder = cx.state.model.as_ref().is_some_and(|m| m.decoder);
-    let absent = Some(if decoder { "being made" } else { "this model has no decoder" });
+    let absent = if decoder { "being made" } else { "this model has no decoder" };
     let reconstruction = match &query.reconstruction {
         Some(image) => Sight {
             title: NOT_EVIDENCE,
@@ -62,11 +62,11 @@ pub(super) fn sights(ui: &Ui, cx: &mut Cx<'_>, query: &Query) -> [Sight; 3] {
         },
         None => Sight {
             title: NOT_EVIDENCE,
-            line: absent.unwrap_or_default().into(),
+            line: absent.into(),
             border: p.line,
             picture: Picture::Waiting,
             heat: None,
-            absent,
+            absent: Some(absent),
         },
     };
     [crop, reconstruction, candidate(ui, cx, look, heats.map(|h| h[1]))]
@@ -239,7 +239,7 @@ fn blink(ui: &mut Ui, cx: &mut Cx<'_>, first: &Sight, second: &Sight, size: Vec2
     // While it is held, the second one stays.
     let held = response.is_pointer_button_down_on();
     let time = ui.input(|i| i.time);
-    let now = if !held && (time / BLINK) as u64 % 2 == 0 { first } else { second };
+    let now = if !held && ((time / BLINK) as u64).is_multiple_of(2) { first } else { second };
     let left = BLINK - time % BLINK;
     ui.ctx().request_repaint_after_secs(left as f32 + 0.01);
     named(&response, now);

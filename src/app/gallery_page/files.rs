@@ -28,16 +28,14 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .chain(survey.into_iter().flat_map(|survey| &survey.broken))
         .map(|broken| (shown(&broken.path), broken.reason.clone()))
         .collect();
-    let mut fine = survey.is_some();
-    let mut group = |ui: &mut Ui,
-                     title: &str,
-                     help: &str,
-                     count: usize,
-                     rows: &mut dyn Iterator<Item = (String, String)>| {
+    let group = |ui: &mut Ui,
+                 title: &str,
+                 help: &str,
+                 count: usize,
+                 rows: &mut dyn Iterator<Item = (String, String)>| {
         if count == 0 {
             return;
         }
-        fine = false;
         let title = format!("{title} ({})", thousands(count as u64));
         CollapsingHeader::new(medium(title, BODY).color(p.strong)).id_salt(help).default_open(true).show(ui, |ui| {
             ui.label(small(help).color(p.weak));
@@ -70,7 +68,15 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         let help = "Files of the same content: each is a candidate of its own";
         group(ui, "Repeated images", help, survey.duplicates.len(), &mut same);
     }
-    if fine {
+}
+
+/// A line that says so where nothing is wrong with the files.
+pub fn well(ui: &mut Ui, cx: &Cx<'_>) {
+    let p = palette(ui.visuals());
+    let (Some(gallery), Some(survey)) = (&cx.state.gallery, &cx.state.gallery_page.survey) else { return };
+    let wrong = survey.missing.len() + survey.broken.len() + survey.duplicates.len() + gallery.broken.len();
+    if wrong == 0 && !survey.folder_gone {
+        ui.add_space(6.0);
         ui.horizontal(|ui| {
             ui.label(icon(ICON_CHECK, 16.0).color(p.same));
             ui.label(medium("Every file is there, can be read, and is different from all others", BODY).color(p.text));

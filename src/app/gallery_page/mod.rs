@@ -14,7 +14,7 @@ use super::shell::Cx;
 use super::state::{Action, ViewState};
 use super::theme::{GAP, SMALL, medium, palette};
 use crate::engine::command::GalleryCommand;
-use crate::engine::event::{GalleryEntry, JobKind};
+use crate::engine::event::{GalleryEntry, JobKind, SearchResult};
 
 use disk::DiskView;
 pub use disk::answered;
@@ -50,6 +50,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         filled(ui, |ui| {
             scrolled(ui, "gallery", |ui| {
                 summary::ui(ui, cx);
+                files::well(ui, cx);
                 disk::ui(ui, cx);
                 files::ui(ui, cx);
             });
@@ -58,7 +59,11 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 }
 
 /// Says above a ranking that it is approximate, and what that means.
-pub fn approximate_note(ui: &mut Ui, state: &ViewState) {
+pub fn approximate_note(ui: &mut Ui, state: &ViewState, result: &SearchResult) {
+    // For these every image is compared.
+    if result.refine.rerank || result.refine.filter.distance.is_some() {
+        return;
+    }
     let Some(recall) = state.approximate() else { return };
     let p = palette(ui.visuals());
     let said = format!("approximate: finds {:.1} % of the ten nearest", 100.0 * recall);

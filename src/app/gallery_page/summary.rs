@@ -15,6 +15,9 @@ use crate::engine::command::GalleryCommand;
 use crate::engine::event::{GalleryInfo, JobKind};
 use crate::gallery::survey::{Survey, height_class};
 
+/// Width of the column of names, so that the lists stand in one line.
+const NAME: f32 = 140.0;
+
 /// Draws the summary.
 pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let checking = cx.state.running(JobKind::Files);
@@ -86,7 +89,7 @@ fn facts(ui: &mut Ui, cx: &Cx<'_>, gallery: &GalleryInfo, survey: Option<&Survey
 /// Name and value, a line each: `contents` is handed what adds a line.
 pub fn fact_grid(ui: &mut Ui, id: &str, contents: impl FnOnce(&mut dyn FnMut(&str, String))) {
     let p = palette(ui.visuals());
-    Grid::new(id).num_columns(2).spacing(vec2(18.0, 4.0)).show(ui, |ui| {
+    Grid::new(id).num_columns(2).spacing(vec2(18.0, 4.0)).min_col_width(NAME).min_row_height(18.0).show(ui, |ui| {
         contents(&mut |name, value| {
             ui.label(small(name).color(p.weak));
             let response = ui.add(egui::Label::new(medium(&value, BODY).color(p.text)).truncate());
@@ -143,8 +146,12 @@ fn bars(ui: &mut Ui, title: &str, unit: &str, rows: Vec<(String, usize)>) {
     for (name, count) in rows.iter().take(SHOWN) {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 8.0;
+            ui.spacing_mut().interact_size.y = 16.0;
             let cell = |ui: &mut Ui, width: f32, layout: Layout, text: egui::RichText| {
-                ui.allocate_ui_with_layout(vec2(width, 18.0), layout, |ui| ui.add(egui::Label::new(text).truncate()));
+                ui.allocate_ui_with_layout(vec2(width, 16.0), layout, |ui| {
+                    ui.set_min_width(width);
+                    ui.add(egui::Label::new(text).truncate());
+                });
             };
             cell(ui, 96.0, Layout::left_to_right(Align::Center), small(name).color(p.text));
             let width = (ui.available_width() - 76.0).clamp(40.0, 320.0);

@@ -112,6 +112,8 @@ pub const TABLE: &[Row] = &[
     row(Group::Go, Command::PageDown, "A page of candidates on", "Page Down", &[plain(Key::PageDown)], |s| candidates(s).map(|()| Wish::Investigate(Intent::Page(1)))),
     row(Group::Go, Command::Overview, "Best candidates of all queries", "Ctrl+B", &[control(Key::B)], |_| Ok(Wish::Toggle(Sheet::Overview))),
     row(Group::Go, Command::SearchAll, "Search all queries", "", &[], search_all),
+    row(Group::Go, Command::Sweep, "Rank with less detail", "", &[], sweep),
+    row(Group::Go, Command::MakeMap, "Make a map", "", &[], make_map),
     row(Group::Go, Command::StopRun, "Stop the training run", "", &[], |s| s.state.run.job.filter(|_| s.state.run.phase.active()).map(|job| Action::Cancel(job).into()).ok_or("No run is training")),
     row(Group::Help, Command::Find, "Find a command…", "Ctrl+K", &[control(Key::K)], |_| Ok(Wish::Toggle(Sheet::Finder))),
     row(Group::Help, Command::Keys, "Keys", "F1 or ?", &[plain(Key::F1), plain(Key::Questionmark), shift(Key::Questionmark)], |_| Ok(Wish::Toggle(Sheet::Keys))),
@@ -161,6 +163,21 @@ fn search_all(s: Situation<'_>) -> Possible {
         _ if s.state.running(JobKind::Search) => Err("They are being searched"),
         _ => Ok(Action::SearchAll.into()),
     }
+}
+
+fn sweep(s: Situation<'_>) -> Possible {
+    match s.state.query().map(|query| query.result.is_some()) {
+        None => Err(NO_QUERY),
+        Some(false) => Err(NO_CANDIDATE),
+        Some(true) => Ok(Action::Sweep.into()),
+    }
+}
+
+fn make_map(s: Situation<'_>) -> Possible {
+    if s.state.map.busy() {
+        return Err("A map is being made");
+    }
+    s.view.map.wanted(s.state).map(Wish::from)
 }
 
 /// Another look at the pair.

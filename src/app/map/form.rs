@@ -10,7 +10,6 @@ use crate::app::state::{Action, ViewState};
 use crate::app::target::Target;
 use crate::app::theme::{SMALL, medium, palette, small};
 use crate::app::widgets::{danger_button, main_button, number_field, path_field, text_button};
-use crate::engine::command::MapCommand;
 use crate::engine::map::Source;
 use crate::projection::Settings;
 use crate::projection::groups::Colouring;
@@ -245,12 +244,11 @@ fn desk_words(state: &ViewState) -> String {
 
 /// Starts with what was typed.
 pub fn start(cx: &mut Cx<'_>) {
-    let form = &mut cx.view.map.form;
-    form.tried = true;
-    if let Ok((source, settings)) = form.read() {
-        let measure = cx.state.settings.measure;
-        cx.wishes.push(Action::Map(MapCommand::Project { source, measure, settings }).into());
-    }
+    cx.view.map.form.tried = true;
+    cx.wishes.push(match cx.view.map.wanted(cx.state) {
+        Ok(action) => action.into(),
+        Err(why) => Wish::Say(why.to_owned()),
+    });
 }
 
 /// The button, or how far the map is.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use egui::{Button, ComboBox, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
+use egui::{Atom, Button, ComboBox, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, vec2};
 use egui_material_icons::icons::{ICON_VISIBILITY, ICON_VISIBILITY_OFF};
 
 use super::plot::marker;
@@ -11,6 +11,7 @@ use crate::app::shell::Cx;
 use crate::app::theme::{BODY, SMALL, icon, medium, palette, small};
 use crate::app::widgets::text_button;
 use crate::projection::groups::{Colouring, Groups};
+use crate::projection::map::Role as SpotRole;
 
 /// Which groups are meant.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -84,6 +85,10 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>, groups: &Groups) {
         ui.label(small("Nobody has judged these images yet. Verdicts of the open case appear here").color(p.weak));
     }
     ui.label(small("Click to isolate, double-click to hide").color(p.weak));
+    let has = |role| cx.state.map.spots.iter().any(|spot| spot.role == role);
+    if has(SpotRole::Query) && has(SpotRole::Gallery) {
+        ui.label(small("A point with a rim is a query").color(p.weak));
+    }
     let height = 24.0;
     ui.spacing_mut().item_spacing.y = 2.0;
     ScrollArea::vertical().auto_shrink(false).id_salt("map legend").show_rows(
@@ -112,9 +117,9 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, groups: &Groups, at: usize) {
         let width = ui.available_width() - 34.0;
         let label = medium(format!("{}  ({count})", group.name), BODY).color(colour);
         let label = if hidden { label.strikethrough() } else { label };
-        let button = Button::selectable(isolated, label).truncate().min_size(vec2(width - 20.0, 24.0));
+        let button = Button::selectable(isolated, (label, Atom::grow())).truncate().min_size(vec2(width - 20.0, 24.0));
         let (spot, _) = ui.allocate_exact_size(vec2(18.0, 24.0), Sense::hover());
-        let response = ui.add_sized(vec2(width - 20.0, 24.0), button);
+        let response = ui.add(button);
         marker(
             ui.painter(),
             Rect::from_center_size(spot.center(), vec2(11.0, 11.0)),

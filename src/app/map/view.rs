@@ -16,9 +16,10 @@ use super::form::Form;
 use super::legend::Choice;
 use super::plot::{self, Plot};
 use super::region::Drawn;
-use crate::app::state::{MapState, ViewState};
+use crate::app::state::{Action, MapState, ViewState};
 use crate::data::dataset::UNKNOWN;
-use crate::engine::command::Command;
+use crate::engine::command::{Command, MapCommand};
+use crate::engine::map::Source;
 use crate::figure::raster::mixed_order;
 use crate::figure::scatter::{Look, radius_for};
 use crate::figure::{DARK, LIGHT};
@@ -171,6 +172,15 @@ impl MapView {
         image: Result<Arc<image::RgbImage>, String>,
     ) {
         self.far.arrived(ctx, path, rate, image);
+    }
+
+    /// What makes the map that the form describes, or why nothing can.
+    pub fn wanted(&self, state: &ViewState) -> Result<Action, &'static str> {
+        let (source, settings) = self.form.read().map_err(|_| "Not all fields of the map's form can be used")?;
+        if matches!(source, Source::Desk) && state.gallery.is_none() {
+            return Err("No gallery is open");
+        }
+        Ok(Action::Map(MapCommand::Project { source, measure: state.settings.measure, settings }))
     }
 
     /// What is to be asked of the engine.

@@ -152,7 +152,7 @@ fn info(args: &OneGallery) -> Result<()> {
             "folders": store.folders()?, "broken": store.broken()?,
         }));
     }
-    let mib = |bytes: usize| format!("{:.0} MiB", crate::bench::measure::mib(bytes as u64));
+    let mib = |bytes: usize| format!("{:.1} MiB", crate::bench::measure::mib(bytes as u64));
     let mut lines = vec![
         format!("{images} images, {} rows of {} numbers", store.rows(), store.columns()),
         format!(

@@ -16,6 +16,7 @@ use crate::case::{hash, name};
 use crate::data::dataset::UNKNOWN;
 use crate::data::image_io;
 use crate::error::{Error, Result};
+use crate::gallery::store::{Record, Store, is_gallery};
 
 /// Longest side of the small pictures of candidates, in pixels.
 const SIDE: u32 = 160;
@@ -140,8 +141,11 @@ fn small(image: &RgbImage) -> Option<Vec<u8>> {
 }
 
 /// BLAKE3 over the relative paths and contents of a gallery's images, in hex digits; none where one cannot be read or
-/// `stop` was set.
+/// `stop` was set. A gallery on disk knows what its files hold, so they are not read again.
 pub fn gallery_hash(gallery: &GalleryInfo, stop: &AtomicBool) -> Option<String> {
+    if is_gallery(&gallery.path) {
+        return stored_hash(&gallery.path, stop);
+    }
     let mut whole = blake3::Hasher::new_derive_key("rain gallery, version 1");
     for entry in gallery.entries.iter() {
         if stop.load(Ordering::Relaxed) {
@@ -153,5 +157,19 @@ pub fn gallery_hash(gallery: &GalleryInfo, stop: &AtomicBool) -> Option<String> 
         whole.update(&(relative.len() as u64).to_le_bytes()).update(relative.as_bytes());
         whole.update(blake3::hash(&bytes).as_bytes());
     }
+    Some(whole.finalize().to_hex().to_string())
+}
+
+fn stored_hash(folder: &Path, stop: &AtomicBool) -> Option<String> {
+    let mut whole = blake3::Hasher::new_derive_key("rain gallery on disk, version 1");
+    let mut take = |_, record: Record| {
+        if stop.load(Ordering::Relaxed) {
+            return Err(Error::Cancelled);
+        }
+        let path = name::to_text(&record.path);
+        whole.update(&(path.len() as u64).to_le_bytes()).update(path.as_bytes()).update(&record.hash.0);
+        Ok(())
+    };
+    Store::open(folder).and_then(|store| store.each(&mut take)).ok()?;
     Some(whole.finalize().to_hex().to_string())
 }

@@ -15,6 +15,7 @@ pub mod postgres;
 pub mod rescore;
 pub mod secret;
 pub mod source;
+mod stored;
 pub mod upload;
 
 use std::fmt;
@@ -31,6 +32,7 @@ pub use fault::{Fault, Patience};
 pub use rescore::search;
 pub use secret::Secret;
 pub use source::Source;
+pub use stored::Stored;
 pub use upload::{Sent, upload};
 
 /// What names a row: 16 bytes of the BLAKE3 hash of the image file's content, or of its path where only that is known.

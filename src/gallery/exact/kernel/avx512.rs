@@ -32,6 +32,13 @@ unsafe fn tile<const C: usize>(rows: [*const u8; ROWS], codes: *const i8, stride
     unsafe {
         let mut sums = [_mm512_setzero_si512(); 16];
         let mut k = 0;
+        if C <= 2 && super::neighbours(rows, stride) {
+            for (r, row) in rows.into_iter().enumerate() {
+                let all: [__m512i; C] = stream(row, codes, stride);
+                (0..C).for_each(|c| sums[c * ROWS + r] = all[c]);
+            }
+            k = stride;
+        }
         while k < stride {
             let mut row = [_mm512_setzero_si512(); ROWS];
             for (to, from) in row.iter_mut().zip(rows) {
@@ -49,6 +56,30 @@ unsafe fn tile<const C: usize>(rows: [*const u8; ROWS], codes: *const i8, stride
             1 => _mm_storeu_si128(out.cast(), across_four(&sums)),
             _ => _mm512_mask_storeu_epi32(out, ((1u32 << (C * ROWS)) - 1) as u16, across(&sums)),
         }
+    }
+}
+
+/// One row after the other, as memory holds them: few planes leave it to the memory how long a pass takes, and the processor
+/// looks ahead along one stream, not along four at once. Two sums a plane, so that no product waits for the one before.
+#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
+unsafe fn stream<const C: usize>(row: *const u8, codes: *const i8, stride: usize) -> [__m512i; C] {
+    // SAFETY: every load lies within `stride` of the row or a plane.
+    unsafe {
+        let mut sums = [[_mm512_setzero_si512(); 2]; C];
+        for k in (0..stride).step_by(128) {
+            for half in 0..2 {
+                let at = k + 64 * half;
+                if at == stride {
+                    break;
+                }
+                let values = _mm512_loadu_si512(row.add(at).cast());
+                for (c, sums) in sums.iter_mut().enumerate() {
+                    let plane = _mm512_loadu_si512(codes.add(c * stride + at).cast());
+                    sums[half] = _mm512_dpbusd_epi32(sums[half], values, plane);
+                }
+            }
+        }
+        sums.map(|[even, odd]| _mm512_add_epi32(even, odd))
     }
 }
 
