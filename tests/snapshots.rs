@@ -54,7 +54,9 @@ fn window(theme: Theme, size: [f32; 2], full: bool) -> Harness<'static, App> {
 }
 
 /// What is looked at: a name, whether there are model, gallery and queries, and the key of a page or sheet.
-const VIEWS: [(&str, bool, Option<(Modifiers, Key)>); 7] = [
+type View = (&'static str, bool, Option<(Modifiers, Key)>);
+
+const VIEWS: [View; 7] = [
     ("empty", false, None),
     ("investigate", true, None),
     ("gallery", true, Some((Modifiers::COMMAND, Key::Num2))),

@@ -40,12 +40,12 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>, result: &SearchResult) {
     if grid.query.replace(result.query) != Some(result.query) {
         area = area.vertical_scroll_offset(0.0);
     } else if cx.reveal
-        && let Some(top) = grid.lines.top_of(cx.state.listing.position(cx.state.candidate))
+        && let Some((top, from)) = grid.lines.top_of(cx.state.listing.position(cx.state.candidate))
     {
         // A selection moved by key is brought into view; a scroll by hand is left alone.
-        let (top, bottom) = (top as f32, top as f32 + fit.card.y + GAP);
-        if top < grid.scroll {
-            area = area.vertical_scroll_offset(top);
+        let (from, bottom) = (from as f32, top as f32 + fit.card.y + GAP);
+        if from < grid.scroll {
+            area = area.vertical_scroll_offset(from);
         } else if bottom > grid.scroll + grid.height {
             area = area.vertical_scroll_offset((bottom - grid.height).max(0.0));
         }

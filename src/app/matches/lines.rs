@@ -118,10 +118,14 @@ impl Lines {
         &self.all[first.min(end)..end]
     }
 
-    /// The upper edge of the line of the card at `position`.
-    pub fn top_of(&self, position: usize) -> Option<f64> {
-        let before = self.all.partition_point(|line| line.reached <= position);
-        self.all.get(before).map(|line| line.top)
+    /// The upper edge of the line of the card at `position`, and that of what belongs into view with it: the heading above
+    /// a group's first cards.
+    pub fn top_of(&self, position: usize) -> Option<(f64, f64)> {
+        let at = self.all.partition_point(|line| line.reached <= position);
+        let top = self.all.get(at)?.top;
+        let above = at.checked_sub(1).map(|above| &self.all[above]);
+        let heading = above.filter(|line| matches!(line.content, Content::Heading(_)));
+        Some((top, heading.map_or(top, |line| line.top)))
     }
 }
 
@@ -167,7 +171,10 @@ mod tests {
                 if let Content::Cards(range) = &line.content {
                     prop_assert!(range.len() <= fit.columns && !range.is_empty());
                     for position in range.clone() {
-                        prop_assert_eq!(lines.top_of(position), Some(line.top));
+                        let (top, from) = lines.top_of(position).unwrap();
+                        let first = listing.groups.iter().any(|g| (g.first..g.first + fit.columns.min(g.images)).contains(&position));
+                        let above = if first { f64::from(HEADING) } else { 0.0 };
+                        prop_assert!(top == line.top && (top - from - above).abs() < 1e-6, "{} {} {}", top, from, above);
                         seen.push(position);
                     }
                 }
