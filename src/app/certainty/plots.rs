@@ -22,10 +22,10 @@ struct Area {
 impl Area {
     fn new(ui: &mut Ui, height: f32, name: &str, x: &str, y: &str) -> Self {
         let p = palette(ui.visuals());
-        let (all, response) = ui.allocate_exact_size(vec2(ui.available_width(), height + BELOW + 16.0), Sense::hover());
+        let (all, response) = ui.allocate_exact_size(vec2(ui.available_width(), height + BELOW + 24.0), Sense::hover());
         response.widget_info(|| WidgetInfo::labeled(Role::Figure, true, name));
         let rect = Rect::from_min_max(
-            pos2(all.left() + LEFT, all.top() + 18.0),
+            pos2(all.left() + LEFT, all.top() + 26.0),
             pos2(all.right() - 6.0, all.bottom() - BELOW),
         );
         let area = Self { rect, weak: p.weak };
