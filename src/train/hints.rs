@@ -187,6 +187,15 @@ impl Watch {
         mean(self.recent.iter().map(value))
     }
 
+    /// Whether a term stays at `level`: on the whole, and in either half of the window. One that falls past it does not.
+    fn stays(&self, value: impl Fn(&StepRecord) -> f64, level: f64) -> bool {
+        let half = self.recent.len() / 2;
+        let near = |mean: f64, share: f64| (mean - level).abs() < share * level;
+        near(self.mean(&value), STUCK)
+            && near(mean(self.recent.iter().take(half).map(&value)), 2.0 * STUCK)
+            && near(mean(self.recent.iter().skip(half).map(&value)), 2.0 * STUCK)
+    }
+
     /// HR, and LR where it takes part: the terms are sums over them.
     fn parts(&self) -> f64 {
         if self.config.data.use_lr { 2.0 } else { 1.0 }
@@ -268,7 +277,7 @@ impl Watch {
         }
         let margin = self.config.loss.margin * self.parts();
         let now = self.mean(|r| r.tri);
-        if margin > 0.0 && (now - margin).abs() < STUCK * margin {
+        if margin > 0.0 && self.stays(|r| r.tri, margin) {
             return Some(Hint {
                 kind: Kind::TripletAtMargin,
                 what: format!(
@@ -298,7 +307,7 @@ impl Watch {
         }
         let chance = self.parts() * (self.classes as f64).ln();
         let now = self.mean(|r| r.cls);
-        ((now - chance).abs() < STUCK * chance).then(|| Hint {
+        self.stays(|r| r.cls, chance).then(|| Hint {
             kind: Kind::ClassesAtChance,
             what: format!(
                 "The classification loss stays at chance ({now:.2}; guessing among {} people gives {chance:.2})",
@@ -375,6 +384,14 @@ mod tests {
             assert!(!hint.what.ends_with('.') && !hint.remedy.is_empty(), "{hint:?}");
         }
         hints.iter().map(|hint| hint.kind).collect()
+    }
+
+    #[test]
+    fn a_loss_that_falls_past_the_margin_is_not_stuck_there() {
+        for steps in 50..=140 {
+            let history = run(steps, |r| r.tri = 1.8 * (-(r.step as f64) / 40.0).exp());
+            assert!(!kinds(&config(), &history).contains(&Kind::TripletAtMargin), "{steps}");
+        }
     }
 
     #[test]
