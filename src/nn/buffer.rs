@@ -51,7 +51,7 @@ pub struct Scratch(Aligned);
 
 /// Buffers kept, largest last; more than a convolution uses at once would only cost memory.
 static KEPT: Mutex<Vec<Aligned>> = Mutex::new(Vec::new());
-const KEEP: usize = 3;
+const KEEP: usize = 4;
 
 impl Scratch {
     /// At least `len` numbers.
@@ -93,16 +93,16 @@ impl DerefMut for Scratch {
 
 /// A pointer that pieces of a parallel task share; each writes to its own part.
 #[derive(Clone, Copy)]
-pub struct Shared(*mut f32);
+pub struct Shared<T = f32>(*mut T);
 
 // SAFETY: whoever dereferences it promises (at that place) that no two threads touch the same element.
-unsafe impl Send for Shared {}
+unsafe impl<T: Send> Send for Shared<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Shared {}
+unsafe impl<T: Send> Sync for Shared<T> {}
 
-impl Shared {
+impl<T: Copy> Shared<T> {
     /// The start of `buffer`.
-    pub fn new(buffer: &mut [f32]) -> Self {
+    pub fn new(buffer: &mut [T]) -> Self {
         Self(buffer.as_mut_ptr())
     }
 
@@ -111,7 +111,7 @@ impl Shared {
     /// # Safety
     /// `index` lies in the buffer, and no other thread touches what the caller goes on to write.
     #[inline(always)]
-    pub unsafe fn at(self, index: usize) -> *mut f32 {
+    pub unsafe fn at(self, index: usize) -> *mut T {
         // SAFETY: by the caller's promise.
         unsafe { self.0.add(index) }
     }
@@ -121,7 +121,7 @@ impl Shared {
     /// # Safety
     /// They lie in the buffer and no other thread touches them while the slice lives.
     #[inline(always)]
-    pub unsafe fn slice<'a>(self, start: usize, len: usize) -> &'a mut [f32] {
+    pub unsafe fn slice<'a>(self, start: usize, len: usize) -> &'a mut [T] {
         // SAFETY: by the caller's promise.
         unsafe { std::slice::from_raw_parts_mut(self.0.add(start), len) }
     }
@@ -180,13 +180,12 @@ pub fn tensor(data: Vec<f32>, shape: impl Into<Shape>) -> Result<Tensor> {
     Tensor::from_vec(data, shape.into(), &Device::Cpu)
 }
 
-/// A buffer of `len` numbers that the caller overwrites whole. Zeroed pages come from the system for free; there is no
-/// unset memory to reason about.
+/// `len` zeros, for kernels that do not write every number.
 pub fn output(len: usize) -> Vec<f32> {
     vec![0.0; len]
 }
 
-/// As [`output`], for kernels that are known to write every number before any is read: large ones notice the zeroing.
+/// A buffer for a kernel that writes every number before any is read: large ones notice the zeroing.
 ///
 /// # Safety
 /// Whoever calls it sees to it that each of the `len` numbers is written before it is read.

@@ -21,6 +21,7 @@ use candle_core::{Result, Tensor, bail};
 use self::gather::Gather;
 pub use self::prepared::Prepared;
 use self::product::{Finish, Left, Product};
+use self::winograd::Kernels;
 use super::buffer::{Scratch, output, tensor, unset, with_floats};
 use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
@@ -150,6 +151,15 @@ pub fn forward(x: &Tensor, w: &Tensor, shape: &Shape, folded: &Folded) -> Result
         None => {}
     }
     let compute = |x: &[f32], w: &[f32], shortcut: Option<&[f32]>| {
+        let finish = Finish { shift: folded.shift, shortcut, relu: folded.relu };
+        if winograd::pays(shape) {
+            let &Shape { outputs, inputs, .. } = shape;
+            let kernels = Kernels { numbers: w, outputs, inputs, turned: false, scale: folded.scale };
+            // SAFETY: all of y is written.
+            let mut y = unsafe { unset(shape.y().iter().product()) };
+            winograd::once(&kernels, x, shape, &finish, &mut y)?;
+            return tensor(y, shape.y().as_slice());
+        }
         let gather = Gather::forward(shape, x)?;
         let plane = shape.out_height() * shape.out_width();
         // SAFETY: the product writes all rows of all positions, which is all of y.
@@ -157,7 +167,6 @@ pub fn forward(x: &Tensor, w: &Tensor, shape: &Shape, folded: &Folded) -> Result
         let taps = shape.taps();
         let weights: Vec<u32> = (0..taps as u32).collect();
         let left = Left { numbers: w, row: taps, columns: &weights, rows: shape.outputs, scale: folded.scale };
-        let finish = Finish { shift: folded.shift, shortcut, relu: folded.relu };
         Product { gather: &gather, rows: shape.outputs, depth: taps, plane, finish }.compute(&left, &mut y);
         tensor(y, shape.y().as_slice())
     };
@@ -178,7 +187,17 @@ pub fn input_gradient(dy: &Tensor, w: &Tensor, shape: &Shape) -> Result<Tensor> 
     }
     let k2 = shape.kernel * shape.kernel;
     with_floats([dy, w], |[dy, w]| {
-        let mut dx = output(shape.batch * shape.inputs * shape.height * shape.width);
+        let back = Shape { inputs: shape.outputs, outputs: shape.inputs, ..*shape };
+        if winograd::pays(&back) {
+            let kernels = Kernels { numbers: w, outputs: back.outputs, inputs: back.inputs, turned: true, scale: None };
+            // SAFETY: all of dx is written.
+            let mut dx = unsafe { unset(back.y().iter().product()) };
+            winograd::once(&kernels, dy, &back, &Finish::default(), &mut dx)?;
+            return tensor(dx, back.y().as_slice());
+        }
+        let len = shape.batch * shape.inputs * shape.height * shape.width;
+        // SAFETY: at stride 1 there is one phase, which is all of dx.
+        let mut dx = if shape.stride == 1 { unsafe { unset(len) } } else { output(len) };
         for phase in gather::phases(shape) {
             let gather = Gather::backward(shape, dy, &phase)?;
             let weights: Vec<u32> = (0..shape.outputs)
@@ -209,9 +228,14 @@ pub fn weight_gradient(x: &Tensor, dy: &Tensor, shape: &Shape) -> Result<Tensor>
         return cuda::conv::weight_gradient(&*gpu, x, dy, shape);
     }
     with_floats([x, dy], |[x, dy]| {
-        let gather = Gather::forward(shape, x)?;
-        let mut dw = output(shape.outputs * shape.taps());
-        weight::gradient(&gather, dy, shape.outputs, shape.out_height() * shape.out_width(), &mut dw);
+        // SAFETY: both ways to compute it write all rows of all taps, which is all of dw.
+        let mut dw = unsafe { unset(shape.outputs * shape.taps()) };
+        if winograd::pays(shape) {
+            winograd::gradient(x, dy, shape, &mut dw)?;
+        } else {
+            let gather = Gather::forward(shape, x)?;
+            weight::gradient(&gather, dy, shape.outputs, shape.out_height() * shape.out_width(), &mut dw);
+        }
         tensor(dw, &[shape.outputs, shape.inputs, shape.kernel, shape.kernel][..])
     })
 }

@@ -3,11 +3,14 @@
 //! As a chain of Candle's tensor ops it takes 11 to 14 times PyTorch's time. In evaluation there is no such op: it is
 //! folded into the convolution before it ([`super::conv::Folded`]).
 
-use candle_core::{Result, Tensor, bail};
-use rayon::prelude::*;
+mod sweep;
 
-use super::buffer::{Shared, output, tensor, with_floats, with_floats_mut};
+use candle_core::{Result, Tensor, bail};
+
+use self::sweep::{Differentiate, Gate, Maps, Moments, Normalise};
+use super::buffer::{Shared, tensor, unset, with_floats, with_floats_mut};
 use super::cuda::{self, gpu};
+use super::kernel::{self, Micro, Task, dispatch};
 use super::tape::{Tape, Value};
 
 /// Added to the variance; PyTorch's default.
@@ -69,142 +72,55 @@ fn normalise(
     if let Some(gpu) = gpu(x.tensor()) {
         return cuda::norm::batch_norm(gpu, tape, [x, gamma, beta], shortcut, relu);
     }
-    let planes = move |channel: usize| (0..batch).map(move |b| (b * channels + channel) * plane);
+    let maps = Maps { batch, channels, plane };
     // Where there is no shortcut x takes its place in the list, and is not looked at.
     let added = shortcut.map_or(x.tensor(), Value::tensor);
     let (y, moments) = with_floats([x.tensor(), gamma.tensor(), beta.tensor(), added], |[x, gamma, beta, added]| {
-        let mut y = output(x.len());
-        let out = Shared::new(&mut y);
-        let moments: Vec<(f64, f64)> = (0..channels)
-            .into_par_iter()
-            .with_min_len(4)
-            .map(|c| {
-                let mean = planes(c).map(|at| sum(&x[at..][..plane], |v| v)).sum::<f64>() / n;
-                let m = mean as f32;
-                let variance = planes(c).map(|at| sum(&x[at..][..plane], |v| (v - m) * (v - m))).sum::<f64>() / n;
-                let scale = (gamma[c] as f64 / (variance + EPS).sqrt()) as f32;
-                let floor = if relu { 0.0 } else { f32::NEG_INFINITY };
-                for at in planes(c) {
-                    // SAFETY: planes of one channel are written by this piece alone.
-                    let target = unsafe { out.slice(at, plane) };
-                    let x = &x[at..][..plane];
-                    if shortcut.is_some() {
-                        for ((y, x), s) in target.iter_mut().zip(x).zip(&added[at..][..plane]) {
-                            *y = ((x - m) * scale + beta[c] + s).max(floor);
-                        }
-                    } else {
-                        for (y, x) in target.iter_mut().zip(x) {
-                            *y = ((x - m) * scale + beta[c]).max(floor);
-                        }
-                    }
-                }
-                (mean, variance)
-            })
-            .collect();
+        // SAFETY: every number of every plane is written, and read by nobody before.
+        let mut y = unsafe { unset(x.len()) };
+        let mut moments = vec![Moments::default(); channels];
+        let added = shortcut.map(|_| added);
+        let (out, told) = (Shared::new(&mut y), Shared::new(&mut moments));
+        let task = Normalise { maps, x, gamma, beta, added, relu, y: out, moments: told };
+        dispatch!(sweep(&task, channels));
         Ok((tensor(y, (batch, channels, h, w))?, moments))
     })?;
     let statistics = Statistics {
-        mean: tensor(moments.iter().map(|m| m.0 as f32).collect(), channels)?,
-        unbiased_variance: tensor(moments.iter().map(|m| (m.1 * n / (n - 1.0)) as f32).collect(), channels)?,
+        mean: tensor(moments.iter().map(|m| m.mean as f32).collect(), channels)?,
+        unbiased_variance: tensor(moments.iter().map(|m| (m.variance * n / (n - 1.0)) as f32).collect(), channels)?,
     };
-    let (xt, gt) = (x.tensor().clone(), gamma.tensor().clone());
-    // Only ReLU asks for y again.
-    let yt = if relu { y.clone() } else { xt.clone() };
+    let (xt, gt, bt) = (x.tensor().clone(), gamma.tensor().clone(), beta.tensor().clone());
     let onto = shortcut.is_some();
+    // Where a shortcut was added, y alone tells what ReLU let through; else x tells it, which is read in any case.
+    let yt = if relu && onto { y.clone() } else { xt.clone() };
     let inputs: Vec<&Value> = [x, gamma, beta].into_iter().chain(shortcut).collect();
     let value = tape.record(&inputs, y, move |dy, needed| {
-        let (dx, slopes, masked) = with_floats([&xt, &gt, &yt, &dy], |[x, gamma, y, dy]| {
-            let (mut dx, mut masked) = (output(x.len()), output(if onto && relu { x.len() } else { 0 }));
-            let (out, kept) = (Shared::new(&mut dx), Shared::new(&mut masked));
-            let slopes: Vec<(f32, f32)> = (0..channels)
-                .into_par_iter()
-                .with_min_len(4)
-                .map(|c| {
-                    let (mean, inverse) = (moments[c].0 as f32, 1.0 / (moments[c].1 + EPS).sqrt());
-                    let (mut d_beta, mut d_gamma) = (0.0, 0.0);
-                    for at in planes(c) {
-                        let (x, y, mut d) = (&x[at..][..plane], &y[at..][..plane], &dy[at..][..plane]);
-                        if onto && relu {
-                            // What passed ReLU is the shortcut's gradient as it is.
-                            // SAFETY: planes of one channel are written by this piece alone.
-                            let target = unsafe { kept.slice(at, plane) };
-                            for ((t, y), d) in target.iter_mut().zip(y).zip(d) {
-                                *t = if *y > 0.0 { *d } else { 0.0 };
-                            }
-                            d = target;
-                        }
-                        let (sum, product) = masked_sums(x, y, d, mean, relu && !onto);
-                        d_beta += sum;
-                        d_gamma += product;
-                    }
-                    d_gamma *= inverse;
-                    let scale = (gamma[c] as f64 * inverse) as f32;
-                    let (offset, slope) = ((d_beta / n) as f32, (d_gamma * inverse / n) as f32);
-                    let backward = |d: f32, x: f32| scale * (d - offset - (x - mean) * slope);
-                    for at in planes(c) {
-                        // SAFETY: planes of one channel are written by this piece alone.
-                        let (target, d) = unsafe {
-                            let d = if onto && relu { &*kept.slice(at, plane) } else { &dy[at..][..plane] };
-                            (out.slice(at, plane), d)
-                        };
-                        let sources = target.iter_mut().zip(&x[at..][..plane]).zip(d);
-                        if relu && !onto {
-                            for (((dx, x), d), y) in sources.zip(&y[at..][..plane]) {
-                                *dx = backward(if *y > 0.0 { *d } else { 0.0 }, *x);
-                            }
-                        } else {
-                            sources.for_each(|((dx, x), d)| *dx = backward(*d, *x));
-                        }
-                    }
-                    (d_gamma as f32, d_beta as f32)
-                })
-                .collect();
-            Ok((tensor(dx, xt.shape())?, slopes, masked))
+        let (dx, slopes, passed) = with_floats([&xt, &gt, &bt, &yt, &dy], |[x, gamma, beta, y, dy]| {
+            // SAFETY: every number of every plane is written, and read by nobody before.
+            let (mut dx, mut passed) = unsafe { (unset(x.len()), unset(if onto && relu { x.len() } else { 0 })) };
+            let mut slopes = vec![(0f32, 0f32); channels];
+            let gate = match (relu, onto) {
+                (false, _) => Gate::Open,
+                (true, false) => Gate::Own,
+                (true, true) => Gate::Kept { y, passed: Shared::new(&mut passed) },
+            };
+            let (out, told) = (Shared::new(&mut dx), Shared::new(&mut slopes));
+            let task = Differentiate { maps, x, gamma, beta, dy, moments: &moments, gate, dx: out, slopes: told };
+            dispatch!(sweep(&task, channels));
+            Ok((tensor(dx, xt.shape())?, slopes, passed))
         })?;
         let (d_gamma, d_beta): (Vec<f32>, Vec<f32>) = slopes.into_iter().unzip();
         let mut all = vec![Some(dx), Some(tensor(d_gamma, channels)?), Some(tensor(d_beta, channels)?)];
         if needed.len() == 4 {
-            all.push(Some(if relu { tensor(masked, xt.shape())? } else { dy }));
+            all.push(Some(if relu { tensor(passed, xt.shape())? } else { dy }));
         }
         Ok(all)
     });
     Ok((value, statistics))
 }
 
-/// Sum of `f` in sixteen lanes (which the compiler keeps in registers), then in `f64`.
-fn sum(values: &[f32], f: impl Fn(f32) -> f32) -> f64 {
-    let mut lanes = [0f32; 16];
-    let (chunks, rest) = values.as_chunks::<16>();
-    for chunk in chunks {
-        for (lane, v) in lanes.iter_mut().zip(chunk) {
-            *lane += f(*v);
-        }
-    }
-    lanes.iter().map(|v| *v as f64).sum::<f64>() + rest.iter().map(|v| f(*v) as f64).sum::<f64>()
-}
-
-/// Sums of d and of d * (x - mean), where d is dy, or 0 where ReLU was shut.
-fn masked_sums(x: &[f32], y: &[f32], dy: &[f32], mean: f32, relu: bool) -> (f64, f64) {
-    let mut lanes = ([0f32; 16], [0f32; 16]);
-    let step = |x: f32, y: f32, dy: f32| {
-        let d = if relu && y <= 0.0 { 0.0 } else { dy };
-        (d, d * (x - mean))
-    };
-    let ((xs, x_rest), (ys, y_rest), (ds, d_rest)) = (x.as_chunks::<16>(), y.as_chunks::<16>(), dy.as_chunks::<16>());
-    for ((x, y), d) in xs.iter().zip(ys).zip(ds) {
-        for i in 0..16 {
-            let (a, b) = step(x[i], y[i], d[i]);
-            lanes.0[i] += a;
-            lanes.1[i] += b;
-        }
-    }
-    let mut total = (lanes.0.iter().map(|v| *v as f64).sum::<f64>(), lanes.1.iter().map(|v| *v as f64).sum::<f64>());
-    for ((x, y), d) in x_rest.iter().zip(y_rest).zip(d_rest) {
-        let (a, b) = step(*x, *y, *d);
-        total.0 += a as f64;
-        total.1 += b as f64;
-    }
-    total
+fn sweep<M: Micro>(task: &impl Task, channels: usize) {
+    kernel::run::<M, _>(task, channels);
 }
 
 /// `running = 0.9 * running + 0.1 * batch`, in place.

@@ -5,7 +5,7 @@
 use candle_core::{Result, bail};
 use rayon::prelude::*;
 
-use super::buffer::{output, tensor, with_floats};
+use super::buffer::{output, tensor, unset, with_floats};
 use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
 
@@ -50,7 +50,8 @@ pub fn max_pool(tape: &Tape, x: &Value, border: Border) -> Result<Value> {
     let (oh, ow) = (border.size(h), border.size(w));
     if x.is_constant() {
         return Ok(Value::constant(with_floats([x.tensor()], |[x]| {
-            let mut y = output(batch * channels * oh * ow);
+            // SAFETY: every number is written.
+            let mut y = unsafe { unset(batch * channels * oh * ow) };
             y.par_chunks_mut(oh * ow)
                 .zip(x.par_chunks(h * w))
                 .with_min_len(8)
@@ -59,7 +60,8 @@ pub fn max_pool(tape: &Tape, x: &Value, border: Border) -> Result<Value> {
         })?));
     }
     let (y, winners) = with_floats([x.tensor()], |[x]| {
-        let mut y = output(batch * channels * oh * ow);
+        // SAFETY: every number is written.
+        let mut y = unsafe { unset(batch * channels * oh * ow) };
         let mut winners = vec![0u32; y.len()];
         y.par_chunks_mut(oh * ow).zip(winners.par_chunks_mut(oh * ow)).zip(x.par_chunks(h * w)).for_each(
             |((y, winners), x)| {

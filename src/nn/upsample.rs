@@ -3,9 +3,12 @@
 use candle_core::Result;
 use rayon::prelude::*;
 
-use super::buffer::{output, tensor, with_floats};
+use super::buffer::{tensor, unset, with_floats};
 use super::cuda::{self, gpu};
 use super::tape::{Tape, Value};
+
+/// Rows that a thread takes together at least.
+const ROWS: usize = 64;
 
 /// `[b,c,h,w]` to `[b,c,2h,2w]`, each pixel four times.
 ///
@@ -17,8 +20,9 @@ pub fn nearest2x(tape: &Tape, x: &Value) -> Result<Value> {
     }
     let (batch, channels, h, w) = x.tensor().dims4()?;
     let y = with_floats([x.tensor()], |[x]| {
-        let mut y = output(4 * x.len());
-        y.par_chunks_mut(4 * w).zip(x.par_chunks(w)).for_each(|(rows, x)| {
+        // SAFETY: every number is written: both rows of each pair, both columns.
+        let mut y = unsafe { unset(4 * x.len()) };
+        y.par_chunks_mut(4 * w).zip(x.par_chunks(w)).with_min_len(ROWS).for_each(|(rows, x)| {
             let (first, second) = rows.split_at_mut(2 * w);
             for (pair, value) in first.chunks_exact_mut(2).zip(x) {
                 pair.fill(*value);
@@ -29,8 +33,9 @@ pub fn nearest2x(tape: &Tape, x: &Value) -> Result<Value> {
     })?;
     Ok(tape.record(&[x], y, move |dy, _| {
         with_floats([&dy], |[dy]| {
-            let mut dx = output(dy.len() / 4);
-            dx.par_chunks_mut(w).zip(dy.par_chunks(4 * w)).for_each(|(dx, rows)| {
+            // SAFETY: every number is written.
+            let mut dx = unsafe { unset(dy.len() / 4) };
+            dx.par_chunks_mut(w).zip(dy.par_chunks(4 * w)).with_min_len(ROWS).for_each(|(dx, rows)| {
                 let (first, second) = rows.split_at(2 * w);
                 for ((dx, a), b) in dx.iter_mut().zip(first.chunks_exact(2)).zip(second.chunks_exact(2)) {
                     *dx = (a[0] + a[1]) + (b[0] + b[1]);

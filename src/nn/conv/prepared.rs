@@ -2,14 +2,12 @@
 
 use candle_core::{Result, Tensor, bail};
 
+use super::Shape;
 use super::gather::Gather;
 use super::product::{Finish, Left, Product};
-use super::{Shape, winograd};
+use super::winograd::{self, Kernels, MANY};
 use crate::nn::buffer::{Aligned, tensor, unset, with_floats};
 use crate::nn::kernel::{Isa, Micro, dispatch};
-
-/// From this many channels on, on both sides, Winograd's detour pays.
-const MANY: usize = 32;
 
 /// The weights of one convolution as the kernels read them.
 pub struct Prepared {
@@ -66,7 +64,10 @@ impl Prepared {
 
 fn pack<M: Micro>(w: &[f32], scale: &[f32], outputs: usize, inputs: usize, kernel: usize, winograd: bool) -> Aligned {
     if winograd {
-        return winograd::weights::<M>(w, scale, outputs, inputs);
+        let kernels = Kernels { numbers: w, outputs, inputs, turned: false, scale: Some(scale) };
+        let mut packed = Aligned::zeros(kernels.packed_len::<M>());
+        kernels.pack::<M>(&mut packed);
+        return packed;
     }
     let taps = inputs * kernel * kernel;
     let columns: Vec<u32> = (0..taps as u32).collect();

@@ -4,7 +4,7 @@ use crate::nn::testing::{check_gradients, close, noise};
 use candle_core::Device;
 
 /// Sizes that meet every path: each kernel side, stride and padding that RAIN uses, odd sizes, partial tiles, deep sums.
-const SHAPES: [[usize; 8]; 16] = [
+const SHAPES: [[usize; 8]; 19] = [
     // b, ci, h, w, co, k, s, p
     [1, 1, 1, 1, 1, 1, 1, 0],
     [2, 3, 5, 7, 4, 1, 1, 0],
@@ -22,6 +22,10 @@ const SHAPES: [[usize; 8]; 16] = [
     [5, 2, 2, 1, 3, 3, 2, 1],
     [1, 70, 4, 2, 6, 3, 1, 1],
     [1, 2, 6, 6, 3, 3, 3, 1],
+    // Winograd's, with partial tiles and panels; the last in several parts.
+    [1, 35, 33, 30, 34, 3, 1, 1],
+    [9, 33, 16, 8, 40, 3, 1, 1],
+    [5, 32, 32, 32, 33, 3, 1, 1],
 ];
 
 fn shape([batch, inputs, height, width, outputs, kernel, stride, padding]: [usize; 8]) -> Shape {
