@@ -19,6 +19,9 @@ use rain::nn::tape::Value;
 use rain::train::config::{LossConfig, OptimConfig};
 use rain::train::learner::{Batch, Learner};
 
+#[global_allocator]
+static ALLOCATOR: rain::memory::Allocator = rain::memory::ALLOCATOR;
+
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
@@ -112,6 +115,7 @@ fn show(what: &str, unit: &str, ours: Vec<f64>, theirs: Vec<f64>) {
 }
 
 fn main() {
+    rain::memory::keep_for_the_next_step();
     let (batch, rounds) = (setting("RAIN_BENCH_BATCH", 8), setting("RAIN_BENCH_ROUNDS", 5));
     let python = std::env::var("RAIN_PEER_PYTHON").ok();
     let peer = |what: &str| python.as_deref().and_then(|python| peer(python, what, batch));

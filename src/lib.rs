@@ -18,6 +18,7 @@ pub mod figure;
 pub mod flow;
 pub mod fs;
 pub mod gallery;
+pub mod memory;
 pub mod model;
 pub mod nn;
 pub mod projection;
