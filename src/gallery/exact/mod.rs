@@ -176,16 +176,15 @@ fn first_pass(
     let floors: Vec<Floor> = (0..batch.terms.len()).map(|_| Floor::default()).collect();
     let work = || {
         let mut tallies = fresh();
-        let mut products = vec![0; batch.terms.len() * batch.planes * kernel::ROWS];
-        let mut scratch = tiles::Scratch::default();
+        let (mut scratch, mut tile) = (scan::Scratch::default(), tiles::Scratch::default());
         while let Some((block, range)) = pieces.take() {
             if stop.load(Ordering::Relaxed) {
                 return;
             }
             if in_tiles {
-                tiles::score(batch, &queries, block, range, mask, &mut tallies, &mut scratch);
+                tiles::score(batch, &queries, block, range, mask, &mut tallies, &mut tile);
             } else {
-                scan::scan(batch, kernel, block, range, mask, &mut tallies, &mut products);
+                scan::scan(batch, kernel, block, range, mask, &mut tallies, &mut scratch);
             }
             tallies.iter_mut().zip(&floors).for_each(|(tally, floor)| tally.exchange(floor));
         }
