@@ -1,7 +1,8 @@
 //! Search in galleries, against FAISS and hnswlib in the same run.
 //!
 //!     cargo bench --bench search                                            exact search, ours alone
-//!     RAIN_PEER_PYTHON=venv/bin/python cargo bench --bench search           alternated with FAISS; prints the ratios
+//!     RAIN_PEER_PYTHON=venv/bin/python cargo bench --bench search           alternated with FAISS; prints the ratios,
+//!                                            and both programs' recall, judged by sums in double precision
 //!     RAIN_BENCH_WHAT=approximate RAIN_PEER_PYTHON=… cargo bench …          approximate search against hnswlib, usearch too
 //!     RAIN_BENCH_WHAT=disk cargo bench --bench search                       a gallery on disk: opening, one query, memory
 //!     RAIN_BENCH_WHAT=table cargo bench --bench search                      what 10^3 to 10^6 rows cost
@@ -114,11 +115,21 @@ impl Peer {
         (ready.trim() == "ready").then_some(peer)
     }
 
-    fn ask(&mut self, what: &Value) -> Option<(f64, f64, Vec<HashSet<usize>>)> {
+    fn tell(&mut self, what: &Value) -> Option<Value> {
         writeln!(self.input, "{what}").ok()?;
         let mut line = String::new();
         self.output.read_line(&mut line).ok()?;
-        let result: Value = serde_json::from_str(&line).ok()?;
+        serde_json::from_str(&line).ok()
+    }
+
+    /// The share of rows found, each query's ten, that are in truth as near as the tenth: by sums in double precision.
+    fn recall<'a>(&mut self, found: impl Iterator<Item = Vec<&'a usize>>, filtered: bool) -> Option<f64> {
+        let found: Vec<_> = found.collect();
+        self.tell(&json!({ "op": "recall", "found": found, "filter": filtered }))?["recall"].as_f64()
+    }
+
+    fn ask(&mut self, what: &Value) -> Option<(f64, f64, Vec<HashSet<usize>>)> {
+        let result = self.tell(what)?;
         let set =
             |ids: &Value| ids.as_array().into_iter().flatten().filter_map(|id| Some(id.as_u64()? as usize)).collect();
         let ids = result["ids"].as_array()?.iter().map(set).collect();
@@ -193,8 +204,8 @@ fn exact_search() {
             }
         };
         run();
-        let (mut ours, mut theirs, mut recalled) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()], None);
-        let mut compared = 0;
+        let (mut ours, mut theirs) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
+        let (mut compared, mut recalled) = (0, None);
         for _ in 0..setting("RAIN_BENCH_ROUNDS", 5) {
             let (wall, cpu, answers) = timed(run);
             ours[0].push(wall);
@@ -204,7 +215,16 @@ fn exact_search() {
             if let Some((wall, cpu, ids)) = peer.as_mut().and_then(|peer| peer.ask(&ask)) {
                 theirs[0].push(wall);
                 theirs[1].push(cpu);
-                recalled = Some(recall(&answers, &ids));
+                if recalled.is_none() {
+                    let hits = answers.iter().map(|answer| answer.hits.iter().map(|hit| &hit.entry).collect());
+                    let of = |peer: &mut Peer| {
+                        Some([
+                            peer.recall(hits, filtered)?,
+                            peer.recall(ids.iter().map(|ids| ids.iter().collect()), filtered)?,
+                        ])
+                    };
+                    recalled = peer.as_mut().and_then(of);
+                }
             }
         }
         let calls = if count == 1 { 16.0 } else { 1.0 };
@@ -216,8 +236,8 @@ fn exact_search() {
         );
         print!("{what:24} ours {:7.2} ms wall {:7.2} ms CPU, {compared} compared", ours[0], ours[1]);
         match recalled {
-            Some(recalled) => println!(
-                "  FAISS {:8.2} ms wall {:8.2} ms CPU  ratio {:.3} wall {:.3} CPU  recall {recalled:.4}",
+            Some([our_recall, their_recall]) => println!(
+                "  FAISS {:8.2} ms wall {:8.2} ms CPU  ratio {:.3} wall {:.3} CPU  recall {our_recall:.4}, FAISS {their_recall:.4}",
                 theirs[0],
                 theirs[1],
                 ours[0] / theirs[0],

@@ -6,6 +6,7 @@ FOLDER holds `g` [ROWS, COLUMNS] and `q` [QUERIES, COLUMNS] as raw little-endian
 keeps it. Prints "ready", then answers each line of JSON on standard input with one. Needs numpy, faiss-cpu and hnswlib.
 
     {"op": "flat", "queries": 64, "each": false, "filter": true, "repeats": 5}     FAISS IndexFlatIP on normalised rows
+    {"op": "recall", "found": [[3, 1], ...], "filter": true}                       the share that truly is among the ten nearest
     {"op": "build", "m": 16, "ef": 200}                                            hnswlib, inner product
     {"op": "hnsw", "ef": 64, "repeats": 5}                                         all queries by hnswlib
 """
@@ -54,6 +55,30 @@ def flat(ask):
     return lambda: np.concatenate([state["flat"].search(part, 10, params=params)[1] for part in parts])
 
 
+def similarities():
+    """Of all queries to all rows, in double precision: what is summed in 32 bits orders neighbours by its rounding."""
+    def unit(x):
+        x = x.astype(np.float64)
+        return x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-300)
+
+    if "similarities" not in state:
+        raw = [np.memmap(f"{folder}/{name}", "<f4", "r", shape=(n, columns)) for name, n in (("q", queries), ("g", rows))]
+        parts = [unit(raw[0]) @ unit(raw[1][i : i + 4096]).T for i in range(0, rows, 4096)]
+        state["similarities"] = np.concatenate(parts, axis=1)
+    return state["similarities"]
+
+
+def recall(ask):
+    found = ask["found"]
+    all = similarities()[: len(found)]
+    if ask["filter"]:
+        all = np.where(mask, all, -np.inf)
+    # Rows as near as the tenth are as good as it; 1e-12 is what double precision may round.
+    tenth = np.partition(all, -10, axis=1)[:, -10] - 1e-12
+    right = sum(int((all[i, ids] >= tenth[i]).sum()) for i, ids in enumerate(found))
+    return {"recall": right / (10 * len(found))}
+
+
 def build(ask):
     import hnswlib
 
@@ -73,6 +98,9 @@ def hnsw(ask):
 print("ready", flush=True)
 for line in sys.stdin:
     ask = json.loads(line)
+    if ask["op"] == "recall":
+        print(json.dumps(recall(ask)), flush=True)
+        continue
     if ask["op"] == "build":
         work = lambda: build(ask)
     else:

@@ -17,54 +17,43 @@ pub struct Hit {
 /// An embedded gallery, ready for both measures.
 #[derive(Debug, Clone)]
 pub struct Index {
-    cosine: Comparer,
-    euclidean: Comparer,
-    rows: usize,
-    columns: usize,
+    comparer: Comparer,
 }
 
 impl Index {
     /// Makes embeddings `[n, d]` searchable.
     pub fn new(gallery: &Matrix) -> Self {
-        Self {
-            cosine: Comparer::new(gallery, Measure::Cosine),
-            euclidean: Comparer::new(gallery, Measure::Euclidean),
-            rows: gallery.rows(),
-            columns: gallery.columns,
-        }
+        Self { comparer: Comparer::new(gallery, Measure::default()) }
     }
 
     /// The raw embeddings, `[n, d]`.
     pub fn matrix(&self) -> &Matrix {
-        self.euclidean.gallery()
+        self.comparer.gallery()
     }
 
     /// Gallery images.
     pub fn len(&self) -> usize {
-        self.rows
+        self.matrix().rows()
     }
 
     /// Whether the gallery is empty.
     pub fn is_empty(&self) -> bool {
-        self.rows == 0
+        self.len() == 0
     }
 
     /// Length of an embedding, d.
     pub fn columns(&self) -> usize {
-        self.columns
+        self.matrix().columns
     }
 
     /// The raw embeddings of some gallery images, `[entries, d]`.
     pub fn rows_of(&self, entries: &[usize]) -> Matrix {
-        self.euclidean.gallery().select(entries)
+        self.matrix().select(entries)
     }
 
     /// Distances of a raw query embedding `[d]` to every gallery image, `[n]`.
     pub fn distances(&self, query: &[f32], measure: Measure) -> Vec<f32> {
-        match measure {
-            Measure::Cosine => self.cosine.distances(query),
-            Measure::Euclidean => self.euclidean.distances(query),
-        }
+        self.comparer.distances_by(query, measure)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Approximate search, for galleries of millions: most of the nearest, for a small part of an exact search's time.
 //!
 //! A graph links each row with neighbours; a search walks it from link to link (HNSW). It reads the 8-bit codes that the
-//! gallery has anyway, so its file holds links alone, and it compares what it found in 32 bits, so distances and order are
+//! gallery has anyway, so its file holds links alone, and it compares the rows that it found, so distances and order are
 //! exact among what was found. Rows that came after the graph was built are all compared, as are all rows where a filter
 //! leaves few: nothing new is ever missed.
 //!

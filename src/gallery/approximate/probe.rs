@@ -5,7 +5,7 @@
 use crate::gallery::block::Block;
 use crate::gallery::codes::{ALIGN, Scale, stride};
 use crate::gallery::distance::Measure;
-use crate::gallery::exact::kernel::{self, Kernel, ROWS};
+use crate::gallery::exact::kernel::{self, Kernel, ROWS, fetch};
 
 /// The codes of a gallery, whatever blocks they lie in.
 pub struct Codes<'a> {
@@ -58,19 +58,9 @@ impl<'a> Codes<'a> {
     /// Asks for a row to be brought near.
     #[inline]
     pub fn fetch(&self, row: usize) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // A long row is read in order, which the processor foresees once it has begun.
-            for line in self.codes(row).chunks(ALIGN).take(8) {
-                // SAFETY: a prefetch reads nothing, wherever it points, and every x86-64 has it.
-                unsafe { _mm_prefetch::<_MM_HINT_T0>(line.as_ptr().cast()) }
-            }
-            // SAFETY: as above.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(self.scale(row)).cast()) }
-        }
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = row;
+        // A long row is read in order, which the processor foresees once it has begun.
+        self.codes(row).chunks(ALIGN).take(8).for_each(|line| fetch(line.as_ptr()));
+        fetch(self.scale(row));
     }
 
     /// Makes `probe` that of a row.
@@ -109,8 +99,9 @@ impl<'a> Codes<'a> {
         let codes = rows.map(|row| self.codes(row).as_ptr());
         assert!(probe.codes.len() == self.stride, "the probe is of this gallery");
         let mut products = [0; ROWS];
+        // Nothing is fetched ahead here: a walk does that as soon as it knows where it goes ([`Codes::fetch`]).
         // SAFETY: `Kernel` is only had for an available instruction set; each row and the probe hold `stride` codes.
-        unsafe { (self.kernel.products)(codes, probe.codes.as_ptr(), 1, self.stride, products.as_mut_ptr()) };
+        unsafe { (self.kernel.products)(codes, None, probe.codes.as_ptr(), 1, self.stride, products.as_mut_ptr()) };
         std::array::from_fn(|i| {
             let s = self.scale(rows[i]);
             let product = products[i] as f32 * probe.step * s.scale + probe.sum * s.zero + probe.centre * s.sum;

@@ -1,5 +1,5 @@
-//! Exact search: the answer is that of comparing every row in 32 bits, to the last bit and in the same order, and most rows
-//! are read in 8 bits only.
+//! Exact search: the answer is that of comparing every row ([`super::distance`]), to the last bit and in the same order, and
+//! most rows are read in 8 bits only.
 //!
 //! A first pass scores every row from its codes, a quarter of the bytes of f32, with a bound on how far off the score may
 //! be. Rows that surely stand behind as many others as are wanted are ruled out (`tally`); the rest, mostly a few dozen, are
@@ -57,7 +57,7 @@ pub struct Ask<'a> {
 pub struct Answer {
     /// Nearest first, ties by row: [`super::search::nearest`]'s order.
     pub hits: Vec<Hit>,
-    /// Rows that were compared in 32 bits.
+    /// Rows that were compared as they are kept, not by their codes.
     pub compared: usize,
 }
 
@@ -176,16 +176,15 @@ fn first_pass(
     let floors: Vec<Floor> = (0..batch.terms.len()).map(|_| Floor::default()).collect();
     let work = || {
         let mut tallies = fresh();
-        let mut products = vec![0; batch.terms.len() * batch.planes * kernel::ROWS];
-        let mut scratch = tiles::Scratch::default();
+        let (mut scratch, mut tile) = (scan::Scratch::default(), tiles::Scratch::default());
         while let Some((block, range)) = pieces.take() {
             if stop.load(Ordering::Relaxed) {
                 return;
             }
             if in_tiles {
-                tiles::score(batch, &queries, block, range, mask, &mut tallies, &mut scratch);
+                tiles::score(batch, &queries, block, range, mask, &mut tallies, &mut tile);
             } else {
-                scan::scan(batch, kernel, block, range, mask, &mut tallies, &mut products);
+                scan::scan(batch, kernel, block, range, mask, &mut tallies, &mut scratch);
             }
             tallies.iter_mut().zip(&floors).for_each(|(tally, floor)| tally.exchange(floor));
         }

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! The products of codes are whole numbers and exact. The bound is kept row by row, and a few units in the last place are
-//! added for the rounding of everything else, of the final f32 distance too.
+//! added for the rounding of everything else, of the final distance too.
 
 use crate::gallery::codes::{Scale, stride};
 use crate::gallery::distance::{Measure, Prepared};
@@ -88,7 +88,8 @@ impl Batch {
 
     /// What rounding may move a product or distance of rows this long by, relative to the lengths of its factors.
     fn rounding(columns: usize) -> f32 {
-        // Sixteen partial sums, each of a sixteenth of the terms, then a handful of other operations.
+        // Distances are summed in double precision and rounded once, so that a handful of operations is left. The rest is room
+        // to spare, and little beside what codes leave out.
         (columns as f32 / 16.0 + 40.0) * ULP
     }
 

@@ -101,6 +101,27 @@ fn the_pass_on_a_device_finds_the_same() {
 }
 
 #[test]
+fn near_rows_stand_in_the_order_of_double_precision() {
+    let mut rng = seeded::rng(1, "near", &[]);
+    let centre: Vec<f32> = (0..256).map(|_| rng.random_range(0.0f32..1.0).powi(3)).collect();
+    let mut near = |count: usize| {
+        let data = (0..count * 256).map(|i| centre[i % 256] + rng.random_range(0.0f32..0.02)).collect();
+        Matrix::new(256, data)
+    };
+    let (gallery, queries) = (near(4000), near(8));
+    let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| f64::from(*x) * f64::from(*y)).sum::<f64>();
+    let ask = Ask { queries: &queries, measure: Measure::Cosine, top: 50, mask: None };
+    for (query, answer) in through(false, &gallery, &ask).iter().enumerate() {
+        let row = |row| gallery.row(row);
+        let similarity = |r: usize| product(queries.row(query), row(r)) / product(row(r), row(r)).sqrt();
+        let mut expected: Vec<(f64, usize)> = (0..4000).map(|row| (similarity(row), row)).collect();
+        expected.sort_by(|a, b| b.0.total_cmp(&a.0));
+        let found: Vec<usize> = answer.hits.iter().map(|hit| hit.entry).collect();
+        assert_eq!(found, expected[..50].iter().map(|(_, row)| *row).collect::<Vec<_>>(), "{query}");
+    }
+}
+
+#[test]
 fn little_is_compared_where_much_can_be_ruled_out() {
     let (gallery, queries) = (rows(1, 5000, 256, 3), rows(1, 20, 256, 4));
     for count in [1, 20] {

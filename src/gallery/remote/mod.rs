@@ -4,7 +4,7 @@
 //! verdicts and cases never leave this machine, and no connection is opened unless the user names a server.
 //!
 //! Two kinds of server are spoken to: [PostgreSQL with pgvector](postgres) and [Milvus](milvus). What they share stands here
-//! and in [`upload`] (batches, resume) and [`rescore`](mod@rescore) (the order that the user sees is computed here, in f32,
+//! and in [`upload`] (batches, resume) and [`rescore`](mod@rescore) (the order that the user sees is computed here,
 //! from the rows that the server sends).
 
 pub mod address;

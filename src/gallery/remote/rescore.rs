@@ -1,13 +1,13 @@
 //! The order that the user sees.
 //!
 //! A server reckons in its own precision: halves, or sums in another order. So it is asked for somewhat more rows than are
-//! wanted, and their distances are computed here in f32 as everywhere else in Rain. The first `top` of these are the true ones
+//! wanted, and their distances are computed here as everywhere else in Rain. The first `top` of these are the true ones
 //! as long as no row that the server left out can belong among them: the server's last distance must exceed our `top`-th by
 //! more than its imprecision. Where it does not, the server is asked for more.
 
 use super::{Found, GoOn, Patience, Question, RemoteGallery, Row, Spec};
 use crate::error::Result;
-use crate::gallery::distance::{Measure, dot, squared_euclidean};
+use crate::gallery::distance::{Measure, Prepared};
 use crate::gallery::order::key;
 
 /// Rows asked for beyond those wanted, at first.
@@ -20,7 +20,7 @@ const WIDENINGS: usize = 3;
 pub struct Hit {
     /// The row, with the embedding as the server keeps it.
     pub row: Row,
-    /// Distance by the gallery's measure, in f32 over the embedding as the server keeps it.
+    /// Distance by the gallery's measure, over the embedding as the server keeps it.
     pub distance: f32,
 }
 
@@ -66,42 +66,10 @@ pub fn search(
 
 /// Orders what a server found by the distances computed here.
 fn rescore(measure: Measure, question: &Question<'_>, found: Vec<Found>) -> Answer {
-    let distance = to(measure, question.query);
+    let prepared = Prepared::new(question.query, measure);
     let mut hits: Vec<Hit> =
-        found.into_iter().map(|Found { row, .. }| Hit { distance: distance(&row.embedding), row }).collect();
+        found.into_iter().map(|Found { row, .. }| Hit { distance: prepared.distance(&row.embedding), row }).collect();
     hits.sort_by_key(|hit| (key(hit.distance, 0), hit.row.key));
     hits.truncate(question.top);
     Answer { hits, certain: false }
-}
-
-/// Distances from one query, reckoned exactly as the local search does.
-fn to(measure: Measure, query: &[f32]) -> impl Fn(&[f32]) -> f32 {
-    let unit = |row: &[f32]| {
-        let length = dot(row, row).sqrt();
-        let scale = |x: &f32| if length > 0.0 { x / length } else { *x };
-        row.iter().map(scale).collect::<Vec<f32>>()
-    };
-    let query = if measure == Measure::Cosine { unit(query) } else { query.to_vec() };
-    move |row| match measure {
-        Measure::Cosine => 1.0 - dot(&query, &unit(row)),
-        Measure::Euclidean => squared_euclidean(&query, row).sqrt(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::gallery::distance::Comparer;
-    use crate::gallery::matrix::Matrix;
-
-    #[test]
-    fn distances_are_those_of_the_local_search_to_the_bit() {
-        let rows: Vec<f32> = (0..70).map(|i| ((i * 37 % 41) as f32 - 20.0) / 7.0).collect();
-        let (gallery, query) = (Matrix::new(7, rows), [0.3, -1.0, 2.5, 0.0, 9.0, 1e-3, -4.0]);
-        for measure in [Measure::Cosine, Measure::Euclidean] {
-            let local = Comparer::new(&gallery, measure).distances(&query);
-            let here = to(measure, &query);
-            assert!((0..gallery.rows()).all(|i| here(gallery.row(i)) == local[i]), "{measure:?}");
-        }
-    }
 }

@@ -8,78 +8,62 @@ use super::ROWS;
 ///
 /// # Safety
 /// As there; the processor has AVX-512 F and BW, and VNNI.
-pub unsafe fn products(rows: [*const u8; ROWS], codes: *const i8, planes: usize, stride: usize, out: *mut i32) {
+pub unsafe fn products(
+    rows: [*const u8; ROWS],
+    next: Option<[*const u8; ROWS]>,
+    codes: *const i8,
+    planes: usize,
+    stride: usize,
+    out: *mut i32,
+) {
     let mut c = 0;
+    // The first tile alone fetches ahead: once is enough.
     // SAFETY: the caller promises the instruction set and the sizes.
     unsafe {
         while c + 4 <= planes {
-            tile::<4>(rows, codes.add(c * stride), stride, out.add(c * ROWS));
+            tile::<4>(rows, next.filter(|_| c == 0), codes.add(c * stride), stride, out.add(c * ROWS));
             c += 4;
         }
-        let (codes, out) = (codes.add(c * stride), out.add(c * ROWS));
+        let (next, codes, out) = (next.filter(|_| c == 0), codes.add(c * stride), out.add(c * ROWS));
         match planes - c {
-            3 => tile::<3>(rows, codes, stride, out),
-            2 => tile::<2>(rows, codes, stride, out),
-            1 => tile::<1>(rows, codes, stride, out),
+            3 => tile::<3>(rows, next, codes, stride, out),
+            2 => tile::<2>(rows, next, codes, stride, out),
+            1 => tile::<1>(rows, next, codes, stride, out),
             _ => {}
         }
     }
 }
 
 #[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn tile<const C: usize>(rows: [*const u8; ROWS], codes: *const i8, stride: usize, out: *mut i32) {
-    // SAFETY: every load lies within `stride` of a row or a plane; the mask keeps the store within the tile.
+unsafe fn tile<const C: usize>(
+    rows: [*const u8; ROWS],
+    next: Option<[*const u8; ROWS]>,
+    codes: *const i8,
+    stride: usize,
+    out: *mut i32,
+) {
+    // SAFETY: every load lies within `stride` of a row or a plane; the mask keeps the store within the tile. To fetch ahead
+    // reads nothing that the program sees, whatever the address.
     unsafe {
         let mut sums = [_mm512_setzero_si512(); 16];
-        let mut k = 0;
-        if C <= 2 && super::neighbours(rows, stride) {
-            for (r, row) in rows.into_iter().enumerate() {
-                let all: [__m512i; C] = stream(row, codes, stride);
-                (0..C).for_each(|c| sums[c * ROWS + r] = all[c]);
+        for k in (0..stride).step_by(64) {
+            if let Some(next) = next {
+                for row in next {
+                    _mm_prefetch::<{ super::AHEAD }>(row.wrapping_add(k).cast());
+                }
             }
-            k = stride;
-        }
-        while k < stride {
-            let mut row = [_mm512_setzero_si512(); ROWS];
-            for (to, from) in row.iter_mut().zip(rows) {
-                *to = _mm512_loadu_si512(from.add(k).cast());
-            }
+            let row = rows.map(|row| _mm512_loadu_si512(row.add(k).cast()));
             for c in 0..C {
                 let plane = _mm512_loadu_si512(codes.add(c * stride + k).cast());
                 for r in 0..ROWS {
                     sums[c * ROWS + r] = _mm512_dpbusd_epi32(sums[c * ROWS + r], row[r], plane);
                 }
             }
-            k += 64;
         }
         match C {
             1 => _mm_storeu_si128(out.cast(), across_four(&sums)),
             _ => _mm512_mask_storeu_epi32(out, ((1u32 << (C * ROWS)) - 1) as u16, across(&sums)),
         }
-    }
-}
-
-/// One row after the other, as memory holds them: few planes leave it to the memory how long a pass takes, and the processor
-/// looks ahead along one stream, not along four at once. Two sums a plane, so that no product waits for the one before.
-#[target_feature(enable = "avx512f,avx512bw,avx512vnni")]
-unsafe fn stream<const C: usize>(row: *const u8, codes: *const i8, stride: usize) -> [__m512i; C] {
-    // SAFETY: every load lies within `stride` of the row or a plane.
-    unsafe {
-        let mut sums = [[_mm512_setzero_si512(); 2]; C];
-        for k in (0..stride).step_by(128) {
-            for half in 0..2 {
-                let at = k + 64 * half;
-                if at == stride {
-                    break;
-                }
-                let values = _mm512_loadu_si512(row.add(at).cast());
-                for (c, sums) in sums.iter_mut().enumerate() {
-                    let plane = _mm512_loadu_si512(codes.add(c * stride + at).cast());
-                    sums[half] = _mm512_dpbusd_epi32(sums[half], values, plane);
-                }
-            }
-        }
-        sums.map(|[even, odd]| _mm512_add_epi32(even, odd))
     }
 }
 

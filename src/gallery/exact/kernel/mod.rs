@@ -11,17 +11,37 @@ use crate::nn::kernel::Isa;
 /// Rows that a kernel takes at once.
 pub const ROWS: usize = 4;
 
-/// `out[c * ROWS + r]` = sum over k of `rows[r][k] * planes[c * stride + k]`, for `planes` planes.
+/// `out[c * ROWS + r]` = sum over k of `rows[r][k] * codes[c * stride + k]`, for `planes` planes. Meanwhile the rows `next`, which
+/// will be asked for after these, are fetched from memory: the processor itself looks ahead in no more than a page, and rows of
+/// a filter lie each in another.
 ///
 /// # Safety
 /// The processor has the instruction set; each row holds `stride` codes, a multiple of 64; `planes` holds `planes * stride`
-/// numbers from -127 to 127, `out` holds `planes * ROWS`.
-pub type Products = unsafe fn(rows: [*const u8; ROWS], codes: *const i8, planes: usize, stride: usize, out: *mut i32);
+/// numbers from -127 to 127, `out` holds `planes * ROWS`. `next` may be any
+/// addresses: nothing is read there.
+pub type Products = unsafe fn(
+    rows: [*const u8; ROWS],
+    next: Option<[*const u8; ROWS]>,
+    codes: *const i8,
+    planes: usize,
+    stride: usize,
+    out: *mut i32,
+);
 
-/// Whether the rows lie one after the other, as they do where no filter leaves any out.
+/// Where rows are fetched to ahead of their turn: a core's second cache. The first is that of the rows whose turn it is.
 #[cfg(target_arch = "x86_64")]
-fn neighbours(rows: [*const u8; ROWS], stride: usize) -> bool {
-    rows.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(stride))
+const AHEAD: i32 = std::arch::x86_64::_MM_HINT_T1;
+
+/// Begins to fetch what lies at an address, for who comes for it soon; does nothing on processors that cannot be told.
+#[inline(always)]
+pub fn fetch<T>(at: *const T) {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: a prefetch reads nothing, wherever it points, and every x86-64 has it.
+    unsafe {
+        std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(at.cast())
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    let _ = at;
 }
 
 /// A kernel and when it is worth its while.
@@ -74,7 +94,10 @@ mod tests {
                 let mut out = vec![i32::MIN; planes * ROWS];
                 let kernel = isa.with(current);
                 // SAFETY: only available sets; the buffers have the sizes asked for.
-                unsafe { (kernel.products)([row(0), row(1), row(2), row(3)], codes.as_ptr(), planes, stride, out.as_mut_ptr()) };
+                unsafe {
+                    let (rows, next) = ([row(0), row(1), row(2), row(3)], apart.then_some([row(3), std::ptr::null(), row(0), row(0)]));
+                    (kernel.products)(rows, next, codes.as_ptr(), planes, stride, out.as_mut_ptr());
+                }
                 for c in 0..planes {
                     for r in 0..ROWS {
                         let expected: i32 = (0..stride)

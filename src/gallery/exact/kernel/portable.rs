@@ -6,7 +6,14 @@ use super::ROWS;
 ///
 /// # Safety
 /// As there.
-pub unsafe fn products(rows: [*const u8; ROWS], codes: *const i8, planes: usize, stride: usize, out: *mut i32) {
+pub unsafe fn products(
+    rows: [*const u8; ROWS],
+    _next: Option<[*const u8; ROWS]>,
+    codes: *const i8,
+    planes: usize,
+    stride: usize,
+    out: *mut i32,
+) {
     for c in 0..planes {
         // SAFETY: the caller promises the sizes.
         let plane = unsafe { std::slice::from_raw_parts(codes.add(c * stride), stride) };
