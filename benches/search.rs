@@ -9,7 +9,8 @@
 //!
 //! Rows are clustered, non-negative noise; with `RAIN_BENCH_FEATURES` (a features file by `rain embed`) they are those rows,
 //! repeated with a little noise. `benches/peer/search_faiss.py` says what the Python needs. Other options through the
-//! environment: `RAIN_BENCH_ROWS` (100,000; disk 1,000,000), `RAIN_BENCH_COLUMNS` (2,048), `RAIN_BENCH_ROUNDS` (5),
+//! environment: `RAIN_BENCH_ROWS` (100,000; disk 1,000,000; the largest of the table), `RAIN_BENCH_FROM` (the smallest of the
+//! table), `RAIN_BENCH_COLUMNS` (2,048), `RAIN_BENCH_ROUNDS` (5),
 //! `RAIN_BENCH_FOLDER` (where files go; a temporary folder), `RAYON_NUM_THREADS`.
 
 use std::collections::HashSet;
@@ -438,9 +439,8 @@ fn table() {
     println!(
         "rows | MiB on disk | add a row | open | exact, 1 query | exact, 64 | graph, build | graph, 1 query | recall | own memory"
     );
-    for rows in
-        [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|&rows| rows <= setting("RAIN_BENCH_ROWS", 100_000))
-    {
+    let sizes = setting("RAIN_BENCH_FROM", 0)..=setting("RAIN_BENCH_ROWS", 100_000);
+    for rows in [1_000, 10_000, 100_000, 1_000_000].into_iter().filter(|rows| sizes.contains(rows)) {
         let source = Source::new(columns, rows.min(200_000));
         let (_keep, folder) = folder();
         let folder = folder.join(format!("gallery-{rows}"));
@@ -453,8 +453,12 @@ fn table() {
         search(&blocks, &queries, None);
         let one = median((0..16).map(|q| timed(|| search(&blocks, &queries.select(&[q]), None)).0).collect());
         let many = median((0..3).map(|_| timed(|| search(&blocks, &queries, None)).0).collect());
-        let (build, _, graph) =
-            timed(|| Approximate::build_for(&store, Measure::Cosine, &mut |_, _| Flow::Continue).expect("a graph"));
+        let start = Instant::now();
+        let mut tell = |done: u64, all: u64| {
+            eprint!("\rgraph: {done} of {all} after {:.0} s", start.elapsed().as_secs_f64());
+            Flow::Continue
+        };
+        let (build, _, graph) = timed(|| Approximate::build_for(&store, Measure::Cosine, &mut tell).expect("a graph"));
         let never = AtomicBool::new(false);
         let walk = |q: usize| {
             let one = queries.select(&[q]);
