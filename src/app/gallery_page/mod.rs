@@ -71,8 +71,9 @@ pub fn approximate_note(ui: &mut Ui, state: &ViewState, result: &SearchResult) {
     ui.label(medium(said, SMALL).color(p.other)).on_hover_text(hint);
 }
 
+/// What is wider than its pane scrolls too: it must not grow the pane over its neighbour.
 fn scrolled(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
-    ScrollArea::vertical().auto_shrink(false).id_salt(name).show(ui, contents);
+    ScrollArea::both().auto_shrink(false).id_salt(name).show(ui, contents);
 }
 
 /// Has a small gallery's files looked at as soon as it is seen here.
