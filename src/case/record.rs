@@ -228,3 +228,27 @@ pub struct Mark {
     /// When, in UTC.
     pub at: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_of_its_file_a_query_is_is_told() {
+        let query = |path: &str, cut| Query {
+            path: path.into(),
+            hash: String::new(),
+            bytes: 1,
+            width: 4,
+            height: 8,
+            camera: None,
+            identity: None,
+            time: None,
+            cut,
+        };
+        assert_eq!(query("/crops/1.png", None).name(), "1.png");
+        assert_eq!(query("/f/hall.png", Some([100, 20, 4, 8])).name(), "hall.png, cut out at 100, 20");
+        assert_eq!(query(&pasted_name(2), None).name(), "Pasted image 2, from the clipboard");
+        assert_eq!(query("Pasted image.png", None).place(), "", "a file may be called nearly so");
+    }
+}
