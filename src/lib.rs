@@ -2,8 +2,7 @@
 //!
 //! It implements RAIN ("Learning Resolution-Invariant Deep Representations for Person Re-Identification") on Candle.
 //! Floors, ground first; a floor may use only those below it:
-//! `nn` → `model`, `data` → `train`, `eval`, `gallery`, `projection`, `case` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
-//! `nn` → `model`, `data` → `train`, `eval`, `gallery`, `projection` → `figure` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
+//! `nn` → `model`, `data` → `train`, `eval`, `gallery`, `projection`, `figure`, `case` → `engine` → `cli`, `app`. `ARCHITECTURE.md` tells why.
 
 pub mod app;
 pub mod bench;
@@ -18,6 +17,7 @@ pub mod figure;
 pub mod flow;
 pub mod fs;
 pub mod gallery;
+mod markup;
 pub mod memory;
 pub mod model;
 pub mod nn;

@@ -5,6 +5,8 @@
 mod disk;
 #[path = "app/fake.rs"]
 mod fake;
+#[path = "app/first_time.rs"]
+mod first_time;
 #[path = "app/gallery.rs"]
 mod gallery;
 #[path = "app/investigate.rs"]

@@ -26,6 +26,8 @@ struct Clerk {
     numbers: BTreeMap<QueryId, u64>,
     queries: Vec<QueryId>,
     asked: Vec<CaseCommand>,
+    /// Rankings that were asked of the engine.
+    searches: usize,
 }
 
 impl Clerk {
@@ -160,6 +162,7 @@ impl Window {
             numbers: BTreeMap::new(),
             queries: Vec::new(),
             asked: Vec::new(),
+            searches: 0,
         }));
         let (theirs, back) = (clerk.clone(), events.clone());
         let mut harness = Harness::builder()
@@ -173,7 +176,10 @@ impl Window {
                 let send = Box::new(move |command: Command| {
                     let answers = match command {
                         Command::Case(command) => theirs.borrow_mut().answer(command),
-                        other => fake::answer(&other),
+                        other => {
+                            theirs.borrow_mut().searches += usize::from(matches!(other, Command::Search { .. }));
+                            fake::answer(&other)
+                        }
                     };
                     answers.into_iter().for_each(|event| back.send(event).unwrap());
                 });
@@ -320,8 +326,13 @@ fn candidates_are_filtered_by_what_the_case_says_of_them() {
     window.click("Not yet judged");
     window.key(Modifiers::NONE, Key::Escape);
     assert!(window.has("Remove filter Verdict: not yet judged"));
-    // What is judged leaves the list, and the next candidate is looked at; undo brings it back.
+    // What is judged leaves the list, and the next candidate is looked at; undo brings it back. Only the query that it was said
+    // of is ranked again, and the others' rankings still count as up to date.
+    let before = window.clerk.borrow().searches;
     window.key(Modifiers::NONE, Key::D);
+    assert_eq!(window.clerk.borrow().searches - before, 1);
+    let state = &window.harness.state().state;
+    assert!(state.queries.len() == 3 && state.queries.iter().all(|query| state.is_current(query)));
     assert_eq!(listed(&window)[..3], all[1..4]);
     assert!(window.has_part("of 60 gallery images pass the filters"));
     window.key(Modifiers::COMMAND, Key::Z);
@@ -483,7 +494,8 @@ fn reports_are_written_where_the_sheet_says() {
         .filter_map(|c| if let CaseCommand::Export { path, .. } = c { Some(path.clone()) } else { None })
         .collect();
     assert_eq!(files, ["north.html", "north.pdf", "north.csv"].map(|n| window.file(n)));
-    assert!(window.has("Report written"));
+    assert!(window.has("Reports written") && !window.has("Report written"), "one card for all of them");
+    assert!(window.has("north.html, north.pdf, north.csv"));
 }
 
 #[test]

@@ -35,12 +35,22 @@ pub struct CropTool {
     lens: Lens,
     texture: Option<TextureHandle>,
     fresh: bool,
+    /// Enter was pressed in the frame.
+    entered: bool,
 }
 
 impl CropTool {
     /// The tool for a frame that is being read.
     pub fn new(path: PathBuf) -> Self {
-        Self { path, boxes: Boxes::default(), grip: None, lens: Lens::default(), texture: None, fresh: true }
+        Self {
+            path,
+            boxes: Boxes::default(),
+            grip: None,
+            lens: Lens::default(),
+            texture: None,
+            fresh: true,
+            entered: false,
+        }
     }
 
     /// Draws the sheet; true when it is to be closed.
@@ -89,7 +99,7 @@ impl CropTool {
             });
         });
         let hint = "Drag a box round a person. Arrows move the chosen box, Shift+arrows resize it, Ctrl makes ten pixels of one, \
-                    N adds a box, Delete removes it, the wheel zooms, dragging with the right button moves the frame";
+                    N adds a box, Delete removes it, Enter takes them all, the wheel zooms, dragging with the right button moves the frame";
         ui.add(Label::new(small(hint).color(p.weak)).wrap());
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let count = self.boxes.all().len();
@@ -99,8 +109,10 @@ impl CropTool {
                 n => format!("Add {n} queries"),
             };
             let add = ui.add_enabled_ui(count > 0, |ui| main_button(ui, None, &name)).inner;
-            let enter = count > 0 && ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::Enter));
-            if add.on_hover_text("Ctrl+Enter").clicked() || enter {
+            // In the frame Enter alone is enough; on a button it presses that.
+            let enter = self.entered || ui.input_mut(|i| i.consume_key(Modifiers::COMMAND, Key::Enter));
+            self.entered = false;
+            if add.on_hover_text("Ctrl+Enter, or Enter in the frame").clicked() || (enter && count > 0) {
                 cx.wishes.push(Action::AddCrops { path: self.path.clone(), boxes: self.boxes.pixels() }.into());
                 done = true;
             }
@@ -244,6 +256,7 @@ impl CropTool {
             }
             match (key, self.boxes.chosen) {
                 (Key::N, _) => self.boxes.add_in(seen),
+                (Key::Enter, _) => self.entered = true,
                 (Key::Delete | Key::Backspace, Some(number)) => self.boxes.remove(number),
                 (Key::Plus | Key::Equals, _) if !held.command => self.lens.zoom_by(1.25),
                 (Key::Minus, _) if !held.command => self.lens.zoom_by(0.8),

@@ -1,11 +1,12 @@
 //! The sheet that writes reports.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use egui::{Align, Key, Layout, Modal, Role, TextEdit, Ui, WidgetInfo};
 use egui_material_icons::icons::{ICON_CLOSE, ICON_DESCRIPTION};
 
 use super::compare::NOT_EVIDENCE;
+use super::data_folder;
 use super::shell::Cx;
 use super::state::{CaseAction, ViewState};
 use super::theme::{medium, palette, small};
@@ -29,7 +30,7 @@ impl ExportSheet {
     pub fn open(state: &ViewState) -> Option<Self> {
         let case = state.case.open.as_ref()?;
         Some(Self {
-            base: case.path.with_extension("").display().to_string(),
+            base: beside(&case.path).with_extension("").display().to_string(),
             chosen: vec![Format::Html, Format::Pdf],
             reconstructions: false,
             problem: None,
@@ -59,6 +60,20 @@ impl ExportSheet {
             return Err(format!("{} is there already. Press Export again to replace it", there.join(", ")));
         }
         Ok(files)
+    }
+}
+
+/// Where the reports of a case are offered to go: beside it. The demo's case lies where nobody looks, so its reports go to the
+/// user's own folder.
+fn beside(case: &Path) -> PathBuf {
+    let hidden = case.parent().is_some_and(|folder| Some(folder) == data_folder().as_deref());
+    let home = std::env::var_os("HOME").map(PathBuf::from).filter(|_| hidden);
+    match (home, case.file_name()) {
+        (Some(home), Some(name)) => {
+            let documents = home.join("Documents");
+            (if documents.is_dir() { documents } else { home }).join(format!("rain-{}", name.to_string_lossy()))
+        }
+        _ => case.to_path_buf(),
     }
 }
 
@@ -98,8 +113,12 @@ pub fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         ui.separator();
         let made = cx.state.queries.iter().filter(|q| q.reconstruction.is_some()).count();
+        let name = match made {
+            1 => "Show the reconstruction made so far".to_owned(),
+            _ => format!("Show the {made} reconstructions made so far"),
+        };
         ui.add_enabled_ui(made > 0, |ui| {
-            ui.checkbox(&mut form.reconstructions, format!("Show the {made} reconstructions made so far"))
+            ui.checkbox(&mut form.reconstructions, name)
                 .on_hover_text("In the web page and the document, each under its label");
         });
         ui.label(small(format!("Each carries the words “{}”", NOT_EVIDENCE.to_lowercase())).color(p.weak));

@@ -63,7 +63,8 @@ impl Finder {
                 ui.label(small("No command has these letters").color(palette(ui.visuals()).weak));
             }
             let height = (room.y - 160.0).clamp(90.0, 420.0);
-            ScrollArea::vertical().max_height(height).id_salt("commands").show(ui, |ui| {
+            // As high as it may be: else it stays as low as it was when little was found.
+            ScrollArea::vertical().max_height(height).min_scrolled_height(height).id_salt("commands").show(ui, |ui| {
                 ui.spacing_mut().item_spacing.y = 0.0;
                 for (i, found) in found.iter().enumerate() {
                     let chosen = i == self.at;

@@ -6,6 +6,8 @@ const HIT: i32 = 4;
 const WORD: i32 = 10;
 /// More, where it follows the letter found before.
 const NEXT: i32 = 7;
+/// More, where all of it stands together at the beginning of a word: a word that was typed out is meant.
+const TOGETHER: i32 = 40;
 
 /// How well `typed` fits `label`, and the places (in letters) where its own letters were found, in order; `None` where they
 /// are not all there. Case and spaces do not count. Of all ways to find the letters the best is taken.
@@ -43,6 +45,8 @@ pub fn find(label: &str, typed: &str) -> Option<(i32, Vec<usize>)> {
         places.push(at);
     }
     places.reverse();
+    let together = places.windows(2).all(|pair| pair[1] == pair[0] + 1) && starts(places[0]) && typed.len() > 2;
+    let points = points + if together { TOGETHER } else { 0 };
     // Of two labels with the same letters found, the shorter is meant.
     Some((points * 100 - letters.len() as i32, places))
 }
@@ -65,6 +69,9 @@ mod tests {
         assert_eq!(best(&labels, "query"), Some("Next query"));
         assert_eq!(best(&labels, "OPEN Q"), Some("Open queries…"));
         assert_eq!(best(&labels, "xyz"), None);
+        let labels = ["Group by identity, or do not", "Show or hide ground truth"];
+        assert_eq!(best(&labels, "ground"), Some("Show or hide ground truth"));
+        assert_eq!(best(&labels, "group"), Some("Group by identity, or do not"));
         assert_eq!(find("Open gallery…", "gal").map(|(_, places)| places), Some(vec![5, 6, 7]));
     }
 

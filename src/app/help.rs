@@ -9,7 +9,7 @@ use super::theme::{BODY, medium, palette, semibold, small};
 use super::widgets::{header, icon_button, plain_button, sheet, text_button};
 
 /// Width of a column of the sheet of keys.
-const COLUMN: f32 = 400.0;
+const COLUMN: f32 = 420.0;
 
 /// The sheet of keys; true when it is to be closed.
 pub fn keys(ctx: &Context) -> bool {
@@ -33,7 +33,10 @@ pub fn keys(ctx: &Context) -> bool {
                     list(&mut slots[(middle * columns / all.max(1)).min(columns - 1)], i, group.title(), rows(group));
                     before += rows(group).count();
                 }
-                list(&mut slots[columns - 1], Group::ALL.len(), "Everywhere", keys::BUILT_IN.iter().copied());
+                // What is left stands where there is most room.
+                let lowest = |a: &usize, b: &usize| slots[*a].cursor().top().total_cmp(&slots[*b].cursor().top());
+                let free = (0..columns).min_by(lowest).unwrap_or(0);
+                list(&mut slots[free], Group::ALL.len(), "Everywhere", keys::BUILT_IN.iter().copied());
             });
             let find = keys::of(Command::Find).keys;
             let p = palette(ui.visuals());
@@ -55,7 +58,7 @@ fn rows(group: Group) -> impl Iterator<Item = (&'static str, &'static str)> {
 fn list(ui: &mut Ui, number: usize, title: &str, rows: impl Iterator<Item = (&'static str, &'static str)>) {
     let p = palette(ui.visuals());
     ui.label(semibold(title, BODY).color(p.strong));
-    Grid::new(("keys", number)).num_columns(2).spacing(vec2(20.0, 5.0)).min_col_width(112.0).show(ui, |ui| {
+    Grid::new(("keys", number)).num_columns(2).spacing(vec2(20.0, 5.0)).min_col_width(156.0).show(ui, |ui| {
         for (keys, label) in rows {
             ui.label(medium(keys, BODY).color(p.accent));
             ui.label(label);

@@ -13,7 +13,7 @@ use super::theme::{SMALL, icon, medium, palette, small};
 use super::welcome;
 use super::widgets::{empty, icon_button, plain_button};
 use crate::case::change::short;
-use crate::case::{Entry, Origin, readable_time};
+use crate::case::{Entry, readable_time};
 
 /// Height of a row in points.
 const ROW: f32 = 20.0;
@@ -70,11 +70,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 fn row(ui: &mut Ui, entry: &Entry) {
     let p = palette(ui.visuals());
     let words = entry.change.words();
-    let why = match entry.origin {
-        Origin::Done => String::new(),
-        Origin::Undoes(of) => format!(" (undoes {of})"),
-        Origin::Redoes(of) => format!(" (does {of} again)"),
-    };
+    let why = entry.origin.words();
     let text = format!("{}{why}: {} → {}", words.what, words.from, words.to);
     ui.horizontal(|ui| {
         ui.set_min_height(ROW);

@@ -5,7 +5,7 @@ use egui::Context;
 use super::clipboard::{self, Pasted};
 use super::compare::Change;
 use super::crop;
-use super::shell::{View, Wish};
+use super::shell::{Page, View, Wish};
 use super::state::{Action, Gravity, Move, Refinement, ViewState};
 use crate::engine::event::Source;
 
@@ -18,6 +18,8 @@ pub enum Intent {
     Page(i8),
     /// Search with the chosen candidate too, or no longer.
     Confirm,
+    /// Open the filters.
+    Filters,
     /// Cut people out of the image that the selected query is.
     CropQuery,
 }
@@ -33,6 +35,10 @@ pub fn carry_out(intent: Intent, state: &ViewState, view: &mut View) -> Option<W
             let places = view.grid.page.max(1);
             let step = if pages < 0 { Move::Back(places) } else { Move::On(places) };
             Some(Action::MoveCandidate(step).into())
+        }
+        Intent::Filters => {
+            (view.page, view.open_filters) = (Page::Investigate, true);
+            None
         }
         Intent::Confirm => {
             let (candidate, _) = state.chosen()?;

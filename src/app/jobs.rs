@@ -54,7 +54,11 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, job: &Job) {
                     JobEnd::Cancelled => ("Cancelled", p.weak),
                     JobEnd::Failed(_) => ("Failed", p.other),
                 };
-                let took = job.took.map(|s| format!(" after {}", duration(s))).unwrap_or_default();
+                let took = match job.took {
+                    Some(s) if s < 0.5 => " in less than a second".to_owned(),
+                    Some(s) => format!(" after {}", duration(s)),
+                    None => String::new(),
+                };
                 ui.label(small(format!("{text}{took}")).color(colour));
             }
         });

@@ -93,6 +93,8 @@ pub enum Command {
     Confirm,
     /// Rank the nearest again by their neighbours, or do not.
     Rerank,
+    /// Choose which part of the gallery is searched.
+    Filters,
     /// Search the whole gallery again.
     ClearFilters,
     /// Group the candidates by identity, or do not.
@@ -254,7 +256,7 @@ impl Command {
 
     /// Whether a key held down repeats it.
     pub fn repeats(self) -> bool {
-        self.moves() || self.glides()
+        self.moves() || self.glides() || matches!(self, Self::ZoomIn | Self::ZoomOut)
     }
 
     /// Whether it says something about the candidate: such keys mean the same wherever a candidate is seen.
@@ -263,9 +265,12 @@ impl Command {
         matches!(self, Same | Different | Unsure | Bookmark | Undo | Redo)
     }
 
-    /// Whether its keys work while the enlarged comparison lies over the window.
+    /// Whether it is done while the enlarged comparison stays over the window; for any other command the comparison closes
+    /// first, so that what the command shows is seen.
     pub fn over_comparison(self) -> bool {
-        self.moves() || self.decides() || self.looks() || self == Self::Enlarge
+        use Command::*;
+        let here = self.moves() || self.decides() || self.looks();
+        here || matches!(self, Enlarge | Confirm | NextTheme | Theme(_) | ZoomIn | ZoomOut | ZoomOff)
     }
 }
 
@@ -307,6 +312,11 @@ pub enum Keyboard {
 pub fn pressed(ctx: &egui::Context, keyboard: Keyboard, pair_seen: bool) -> Vec<Command> {
     let mut commands = Vec::new();
     ctx.input_mut(|input| {
+        // A sign that is written with Shift counts as held for ever where Shift is let go first: what is let go then is "=",
+        // not "+". The next press would pass for a repeat.
+        if input.events.iter().any(|event| matches!(event, Event::Key { pressed: false, .. })) {
+            input.keys_down.retain(|key| !matches!(key, Key::Plus | Key::Questionmark));
+        }
         input.events.retain(|event| {
             let Event::Key { key, pressed: true, repeat, modifiers, .. } = event else { return true };
             let found = TABLE.iter().find(|row| row.shortcuts.iter().any(|s| means(s, *key, *modifiers)));

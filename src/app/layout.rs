@@ -10,14 +10,16 @@ use egui_material_icons::icons::{
 
 use super::dock::Pane;
 use super::keys::{self, Command};
-use super::shell::{Cx, Sheet, Wish};
+use super::shell::{Cx, Page, Sheet, Wish};
 use super::state::{Action, file_name};
 use super::theme::{Choice, SMALL, icon, medium, palette, semibold, small};
 use super::widgets::{icon_button, plain_button};
 use super::{jobs, matches, menus, notices, pages, welcome};
 
 /// Below these widths in points the pages are told by icons alone, and the menus become one.
-const NARROW: [f32; 2] = [1000.0, 720.0];
+const NARROW: [f32; 2] = [1040.0, 780.0];
+/// Room in points for what stands at the right of the top bar: three buttons.
+const TOOLS: f32 = 132.0;
 
 /// The bar at the top, and the notices below it.
 pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
@@ -36,7 +38,8 @@ pub fn top_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             ui.separator();
             pages::tabs(ui, cx, width < NARROW[0]);
             ui.separator();
-            welcome::menu(ui, cx);
+            let room = ui.available_width() - TOOLS;
+            welcome::menu(ui, cx, room);
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| tools(ui, cx));
         });
     });
@@ -100,15 +103,23 @@ pub fn status_bar(ui: &mut Ui, cx: &mut Cx<'_>) {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 if ui.available_width() > 1100.0 {
-                    let hints =
-                        "↑↓ query    ←→ candidate    S same    D different    U unsure    Ctrl+K commands    F1 keys";
-                    ui.label(small(hints).color(p.weak));
+                    ui.label(small(hints(cx)).color(p.weak));
                     ui.label(icon(ICON_KEYBOARD, 15.0).color(p.weak));
                 }
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| status(ui, cx));
             });
         });
     });
+}
+
+/// The keys that are worth knowing where one is.
+fn hints(cx: &Cx<'_>) -> &'static str {
+    match cx.view.page {
+        Page::Investigate if !cx.state.queries.is_empty() => {
+            "↑↓ query    ←→ candidate    S same    D different    U unsure    Ctrl+K commands    F1 keys"
+        }
+        _ => "Ctrl+1 to 4 pages    Ctrl+K commands    F1 keys",
+    }
 }
 
 /// Model, gallery and the running job.

@@ -87,7 +87,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
 /// "Matches for 0002.png and 2 confirmed matches".
 fn title(cx: &Cx<'_>) -> String {
     let Some(query) = cx.state.query() else { return "Matches".to_owned() };
-    let name = text::middle(&query.name(), |name| name.chars().count() <= 48);
+    let name = text::in_sight_order(&text::middle(&query.name(), |name| name.chars().count() <= 48));
     match query.confirmed.len() {
         0 => format!("Matches for {name}"),
         1 => format!("Matches for {name} and 1 confirmed match"),

@@ -45,7 +45,8 @@ pub fn sheet(ctx: &Context, cx: &mut Cx<'_>) -> bool {
         if cx.state.notices.is_empty() {
             ui.label("Nothing went wrong");
         }
-        ScrollArea::vertical().max_height((room.y - 170.0).max(120.0)).show(ui, |ui| {
+        let height = (room.y - 170.0).max(120.0);
+        ScrollArea::vertical().max_height(height).min_scrolled_height(height).show(ui, |ui| {
             for notice in &cx.state.notices {
                 card(ui, cx, notice);
             }

@@ -168,15 +168,25 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) -> bool {
         let thumb = cx.thumbs.file(&entry.path);
         draw(ui, picture(half), &thumb, 3.0);
         let x = half + 36.0;
-        let mut second = told.clone();
-        if let Some(lead) = lead(query) {
-            second.push_str(&format!("  ·  {} ahead of the second", distance(lead)));
-        }
+        let mut more = String::new();
         if cx.state.settings.ground_truth && candidate.same.is_some() {
             let sign = if candidate.same == Some(true) { "✓" } else { "✗" };
-            second.push_str(&format!("  ·  {sign} {}", verdict(candidate.same)));
+            more.push_str(&format!("  ·  {sign} {}", verdict(candidate.same)));
         }
-        second.push_str(&verdicts::spoken(cx.state, query.info.id, &entry.path).replace(", ", "  ·  "));
+        more.push_str(&verdicts::spoken(cx.state, query.info.id, &entry.path).replace(", ", "  ·  "));
+        // Where there is little room the figures stay, and words go.
+        let short = format!("{}{more}", distance(candidate.distance));
+        let ways = match lead(query).map(distance) {
+            Some(lead) => vec![
+                format!("{told}  ·  {lead} ahead of the second{more}"),
+                format!("{told}  ·  {lead} ahead{more}"),
+                format!("{told}{more}"),
+                short,
+            ],
+            None => vec![format!("{told}{more}"), short],
+        };
+        let font = FontId::proportional(SMALL);
+        let second = text::first_that_fits(ui.painter(), &ways, font, rect.right() - 8.0 - x);
         line(x, middle - 9.0, &file_name(&entry.path), medium_font(BODY), p.strong, rect.right() - 8.0);
         line(x, middle + 10.0, &second, FontId::proportional(SMALL), p.text, rect.right() - 8.0);
     } else {

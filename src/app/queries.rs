@@ -16,6 +16,7 @@ use super::target::Target;
 use super::text;
 use super::theme::{BODY, SMALL, icon_font, medium_font, palette, semibold_font, tint};
 use super::widgets::{draw, empty, header, icon_button};
+use crate::case::readable_time;
 use crate::engine::event::Source;
 
 /// Height of a row in points.
@@ -24,17 +25,12 @@ const ROW: f32 = 66.0;
 /// Draws the list.
 pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let count = cx.state.queries.len();
-    let title = if count == 0 { "Queries".to_owned() } else { format!("Queries ({count})") };
+    // In a narrow pane the count goes, not the end of the word.
+    let counted = count > 0 && ui.available_width() > 160.0;
+    let title = if counted { format!("Queries ({count})") } else { "Queries".to_owned() };
     header(ui, ICON_LIST, &title, |ui| {
         if icon_button(ui, ICON_ADD, "Add queries…").clicked() {
             cx.wishes.push(Wish::Ask(Target::Queries));
-        }
-        if let Some(query) = cx.state.query() {
-            let name = format!("Remove query {} ({})", query.name(), keys::of(Command::RemoveQuery).keys);
-            let name = text::middle(&name, |name| name.chars().count() <= 80);
-            if icon_button(ui, ICON_DELETE, &name).clicked() {
-                cx.wishes.push(Action::RemoveQuery(query.info.id).into());
-            }
         }
     });
     ways_in(ui, cx);
@@ -47,9 +43,13 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     let selected = cx.state.queries.iter().position(|q| Some(q.info.id) == cx.state.selected);
     let mut area = ScrollArea::vertical().auto_shrink(false);
     // A selection moved by key is brought into view; a scroll by hand is left alone.
-    if cx.reveal
-        && let Some(at) = selected
-    {
+    // A list that has just grown scrolls no further than it was long: what is at its new end is brought into view a frame later.
+    let grown = std::mem::replace(&mut cx.view.queries_seen, count) < count;
+    let reveal = cx.reveal || std::mem::take(&mut cx.view.queries_reveal);
+    if reveal && grown {
+        cx.view.queries_reveal = true;
+        ui.ctx().request_repaint();
+    } else if reveal && let Some(at) = selected {
         let top = at as f32 * (ROW + 4.0);
         let seen = cx.view.queries_scroll;
         let height = ui.available_height();
@@ -67,7 +67,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
     cx.view.queries_scroll = output.state.clamped_offset().y;
 }
 
-/// The other ways to a query, and the list of what all of them found.
+/// The other ways to a query, the list of what all of them found, and the way out.
 fn ways_in(ui: &mut Ui, cx: &mut Cx<'_>) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -79,6 +79,13 @@ fn ways_in(ui: &mut Ui, cx: &mut Cx<'_>) {
         }
         if icon_button(ui, ICON_CHECKLIST, &keys::tooltip(Command::Overview)).clicked() {
             cx.wishes.push(Wish::Toggle(Sheet::Overview));
+        }
+        if let Some(query) = cx.state.query() {
+            let name = format!("Remove query {} ({})", query.name(), keys::of(Command::RemoveQuery).keys);
+            let name = text::middle(&name, |name| name.chars().count() <= 80);
+            if icon_button(ui, ICON_DELETE, &name).clicked() {
+                cx.wishes.push(Action::RemoveQuery(query.info.id).into());
+            }
         }
     });
 }
@@ -95,9 +102,9 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
         Some(false) => ", rank 1 is a different person",
         None => "",
     };
-    let spoken = text::short(&name);
-    response
-        .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, format!("Query {spoken}{verdict}")));
+    let (width, height) = query.info.image.dimensions();
+    let spoken = format!("Query {}, {}{verdict}", text::short(&name), sizes(query).swap_remove(0));
+    response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &spoken));
     if response.has_focus() {
         // The arrows move the selection, not the keyboard focus.
         let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
@@ -134,21 +141,27 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
         let painter = ui.painter().with_clip_rect(clip.intersect(ui.clip_rect()));
         painter.galley(pos2(left, y - galley.size().y / 2.0), galley, colour);
     };
-    let (width, height) = query.info.image.dimensions();
     let shown = text::line(ui.painter(), &name, semibold_font(BODY), right - left);
     line(rect.top() + 15.0, shown, semibold_font(BODY), p.strong);
-    let second = match (query.info.camera, query.info.identity) {
-        (-1, -1) => "Camera unknown".to_owned(),
-        (-1, identity) => format!("Identity {identity}"),
-        (camera, _) => format!("Camera {camera}"),
+    let font = FontId::proportional(SMALL);
+    let mut second = match (query.info.source, query.info.camera, query.info.identity) {
+        (Source::Memory, ..) => "From the clipboard".to_owned(),
+        (_, -1, -1) => "Camera unknown".to_owned(),
+        (_, -1, identity) => format!("Identity {identity}"),
+        (_, camera, _) => format!("Camera {camera}"),
     };
-    line(rect.top() + 33.0, second, FontId::proportional(SMALL), p.text);
-    let mut size = format!("{width}×{height} px");
-    if let Some([w, h]) = query.info.looks_like() {
-        size.push_str(&format!(", looks like {w}×{h}"));
-    }
-    let size = text::line(ui.painter(), &size, FontId::proportional(SMALL), right - left);
-    line(rect.top() + 50.0, size, FontId::proportional(SMALL), p.weak);
+    let sizes = sizes(query);
+    let fits = |text: &String| ui.painter().layout_no_wrap(text.clone(), font.clone(), p.text).size().x <= right - left;
+    let third = if sizes.iter().take(1).any(fits) || sizes.len() == 1 {
+        text::line(ui.painter(), &sizes[0], font.clone(), right - left)
+    } else {
+        // Two lines for two sizes: what it has, and what it looks like. The camera is there where it has room too.
+        let size = format!("{width}×{height} px");
+        second = text::first_that_fits(ui.painter(), &[format!("{second}, {size}"), size], font.clone(), right - left);
+        text::first_that_fits(ui.painter(), &sizes[1..], font.clone(), right - left)
+    };
+    line(rect.top() + 33.0, second, font.clone(), p.text);
+    line(rect.top() + 50.0, third, font, p.weak);
 
     if let Some(same) = rank1 {
         let (sign, colour) = if same { (ICON_CHECK, p.same) } else { (ICON_CLOSE, p.other) };
@@ -165,6 +178,12 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
     response.on_hover_ui(|ui| {
         ui.set_max_width(360.0);
         ui.add(egui::Label::new(text::short(&query.info.path.display().to_string())).wrap());
+        if query.info.source == Source::Memory {
+            ui.label("An image from the clipboard: it is in no file");
+        }
+        if let Some(entry) = cx.state.case.since(id) {
+            ui.label(format!("In the case since {}, by {}", readable_time(&entry.at), entry.who));
+        }
         if let Source::Crop([x, y, w, h]) = query.info.source {
             ui.label(format!("Cut out at {x}, {y}: {w}×{h} px"));
         }
@@ -179,6 +198,20 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
             ui.label(egui::RichText::new(text).font(medium_font(SMALL)));
         }
     });
+}
+
+/// Its size in words, and after them shorter ways to say alone what it looks like, where that is less.
+fn sizes(query: &Query) -> Vec<String> {
+    let (width, height) = query.info.image.dimensions();
+    match query.info.looks_like() {
+        None => vec![format!("{width}×{height} px")],
+        Some([w, h]) => vec![
+            format!("{width}×{height} px, looks like {w}×{h}"),
+            format!("looks like {w}×{h} px"),
+            format!("looks like {w}×{h}"),
+            format!("like {w}×{h}"),
+        ],
+    }
 }
 
 fn menu(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {

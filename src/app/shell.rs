@@ -31,7 +31,7 @@ const EVENTS: usize = 512;
 /// Seconds for which the offer to undo stays.
 const UNDO_SECONDS: f64 = 8.0;
 /// Below this the panes do not shrink; the window scrolls instead.
-const LEAST: egui::Vec2 = vec2(900.0, 440.0);
+const LEAST: egui::Vec2 = vec2(1000.0, 515.0);
 
 /// The window. It knows the engine only as a receiver of events and a way to send commands.
 pub struct App {
@@ -162,10 +162,7 @@ impl App {
         let pair_seen = self.view.page == Page::Investigate;
         for command in keys::pressed(ctx, keyboard, pair_seen) {
             // Under a sheet only what can be seen of it goes on.
-            let allowed = match self.view.over {
-                Some(sheet) => command == sheet.command(),
-                None => !self.view.large || command.over_comparison(),
-            };
+            let allowed = self.view.over.is_none_or(|sheet| command == sheet.command());
             let situation = keys::Situation { state: &self.state, view: &self.view };
             let wish = match (keys::of(command).wish)(situation) {
                 _ if !allowed => continue,
@@ -174,6 +171,7 @@ impl App {
                 Err(_) if command.repeats() => continue,
                 Err(why) => Wish::Say(why.to_owned()),
             };
+            self.view.large &= command.over_comparison();
             self.reveal |= command.moves();
             self.fulfil(wish, ctx);
         }

@@ -134,8 +134,8 @@ pub struct ViewState {
     searching: Vec<QueryId>,
     next_notice: u64,
     pasted: usize,
-    /// What is being cut out or pasted: the first of it is looked at when it comes.
-    expected: Option<PathBuf>,
+    /// Files and folders that are being added, cut out or pasted: the first query of them is looked at when it comes.
+    expected: Vec<PathBuf>,
 }
 
 impl ViewState {
@@ -247,11 +247,12 @@ impl ViewState {
             Action::OpenGallery(path) => send.push(Command::OpenGallery { path }),
             Action::AddQueries(paths) => {
                 if !paths.is_empty() {
+                    self.expected = paths.clone();
                     send.push(Command::AddQueries { paths });
                 }
             }
             Action::AddStills(stills) => {
-                self.expected = stills.first().map(|still| still.path.clone());
+                self.expected = stills.iter().take(1).map(|still| still.path.clone()).collect();
                 send.push(Command::AddStills { stills });
             }
             Action::OpenFrame(path) => {
@@ -259,7 +260,7 @@ impl ViewState {
                 send.push(Command::Frame { path });
             }
             Action::AddCrops { path, boxes } => {
-                self.expected = Some(path.clone());
+                self.expected = vec![path.clone()];
                 send.push(Command::AddCrops { path, boxes });
             }
             Action::SearchAll => self.search_all(send),

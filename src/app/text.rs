@@ -2,6 +2,9 @@
 
 use egui::text::{LayoutJob, TextFormat, TextWrapping};
 use egui::{Color32, FontId, Painter};
+use unicode_bidi::{BidiInfo, Level};
+
+use crate::markup;
 
 /// Longer names are cut before anything is laid out: a line shows fewer letters anyway.
 const MOST: usize = 160;
@@ -9,12 +12,7 @@ const MOST: usize = 160;
 /// The name with what would be invisible made visible: line breaks, control characters, and the marks that turn the direction
 /// of writing, with which `gpj.exe` can be made to read `exe.jpg`.
 pub fn visible(name: &str) -> String {
-    name.chars().map(|c| if hidden(c) { format!("<U+{:04X}>", c as u32) } else { c.to_string() }).collect()
-}
-
-fn hidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    name.chars().map(|c| if markup::hidden(c) { format!("<U+{:04X}>", c as u32) } else { c.to_string() }).collect()
 }
 
 /// At most [`MOST`] letters, the middle left out: what tells names apart is at both ends.
@@ -48,9 +46,31 @@ pub fn middle(name: &str, fits: impl Fn(&str) -> bool) -> String {
     if good < 2 { "…".to_owned() } else { keep(&name, good) }
 }
 
-/// [`middle`], for a line of `width` points.
+/// The letters in the order in which they are seen from left to right. egui draws them as they are stored, which would turn
+/// Hebrew and Arabic round. Screen readers are told the name as it is.
+pub fn in_sight_order(text: &str) -> String {
+    let info = BidiInfo::new(text, Some(Level::ltr()));
+    if !info.has_rtl() {
+        return text.to_owned();
+    }
+    info.paragraphs.iter().map(|p| info.reorder_line(p, p.range.clone())).collect()
+}
+
+/// [`middle`], for a line of `width` points, as it is drawn.
 pub fn line(painter: &Painter, name: &str, font: FontId, width: f32) -> String {
-    middle(name, |text| painter.layout_no_wrap(text.to_owned(), font.clone(), Color32::WHITE).size().x <= width)
+    let cut =
+        middle(name, |text| painter.layout_no_wrap(text.to_owned(), font.clone(), Color32::WHITE).size().x <= width);
+    in_sight_order(&cut)
+}
+
+/// The first of these, from the longest to the shortest, that is a line of `width` points; the last is cut where none is.
+pub fn first_that_fits(painter: &Painter, ways: &[String], font: FontId, width: f32) -> String {
+    let fits = |text: &&String| painter.layout_no_wrap((*text).clone(), font.clone(), Color32::WHITE).size().x <= width;
+    match (ways.iter().find(fits), ways.last()) {
+        (Some(way), _) => way.clone(),
+        (None, Some(last)) => line(painter, last, font, width),
+        (None, None) => String::new(),
+    }
 }
 
 /// One line that ends in an ellipsis where it is too long; laid out once and kept by egui.
@@ -84,6 +104,12 @@ mod tests {
             text.chars().count() < 30
         });
         assert!(shown.ends_with(".jpg") && shown.chars().count() < 30 && asked.get() < 12, "{} tries", asked.get());
+    }
+
+    #[test]
+    fn what_runs_from_right_to_left_is_drawn_so() {
+        assert_eq!(in_sight_order("a שלום b.png"), "a םולש b.png");
+        assert_eq!(in_sight_order("plain é 🙂.png"), "plain é 🙂.png");
     }
 
     #[test]

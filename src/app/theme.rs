@@ -158,6 +158,18 @@ pub fn tint(ground: Color32, colour: Color32, amount: f32) -> Color32 {
     ground.lerp_to_gamma(colour, amount)
 }
 
+/// Fonts of the system for names of files in scripts that Inter has no letters for: Hebrew, Arabic, Armenian, Georgian by DejaVu;
+/// Devanagari, Thai and others by FreeSans; Chinese, Japanese and Korean by the two fallbacks. Those that are there are used.
+const SYSTEM_FONTS: &[&str] = &[
+    "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+    "/usr/share/fonts/TTF/DejaVuSans.ttf",
+    "/usr/share/fonts/dejavu-sans-fonts/DejaVuSans.ttf",
+    "/usr/share/fonts/truetype/freefont/FreeSans.ttf",
+    "/usr/share/fonts/truetype/droid/DroidSansFallbackFull.ttf",
+    "/usr/share/fonts/truetype/noto/NotoSansHebrew-Regular.ttf",
+    "/usr/share/fonts/truetype/noto/NotoSansArabic-Regular.ttf",
+];
+
 /// Loads the fonts and sets both themes up. Once, before the first frame.
 pub fn install(ctx: &Context) {
     install_fonts(ctx);
@@ -177,6 +189,13 @@ fn install_fonts(ctx: &Context) {
     }
     let proportional = fonts.families.entry(FontFamily::Proportional).or_default();
     proportional.insert(0, "inter".into());
+    // Last: for what neither Inter nor egui's own fonts can write.
+    for path in SYSTEM_FONTS {
+        if let Ok(bytes) = std::fs::read(path) {
+            fonts.font_data.insert((*path).into(), Arc::new(FontData::from_owned(bytes)));
+            proportional.push((*path).into());
+        }
+    }
     let fallback = proportional.clone();
     let mut family = |name: &str, first: &str| {
         let list = std::iter::once(first.to_owned()).chain(fallback.iter().cloned()).collect();

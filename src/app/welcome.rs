@@ -13,7 +13,7 @@ use super::keys;
 use super::shell::{Cx, Page, Wish};
 use super::state::{Action, CaseAction, file_name};
 use super::target::Target;
-use super::theme::{BODY, SMALL, icon, medium, palette, semibold, small};
+use super::theme::{BODY, SMALL, icon, medium, medium_font, palette, semibold, small};
 use super::widgets::{icon_button, main_button, plain_button, sheet, text_button};
 
 /// Whether the first screen is to be shown: nothing is open, and nothing is on its way.
@@ -56,16 +56,20 @@ fn ways(ui: &mut Ui, cx: &mut Cx<'_>) {
     if choice(ui, ICON_PLAY_CIRCLE, "Open the demo case", about, true) {
         cx.wishes.push(Wish::Demo);
     }
-    if choice(ui, ICON_NOTE_ADD, "New case…", keys::of(keys::Command::NewCase).keys, false) {
+    let keys = |command| keys::of(command).keys;
+    let about =
+        format!("One file that keeps queries, rankings and what you decide    {}", keys(keys::Command::NewCase));
+    if choice(ui, ICON_NOTE_ADD, "New case…", &about, false) {
         cx.wishes.push(Wish::Ask(Target::NewCase));
     }
-    if choice(ui, ICON_FOLDER_OPEN, "Open case…", keys::of(keys::Command::OpenCase).keys, false) {
+    let about = format!("Go on where you were    {}", keys(keys::Command::OpenCase));
+    if choice(ui, ICON_FOLDER_OPEN, "Open case…", &about, false) {
         cx.wishes.push(Wish::Ask(Target::OpenCase));
     }
     recent(ui, cx);
     ui.add_space(10.0);
     ui.horizontal(|ui| {
-        ui.label(small("Or begin without one").color(p.weak));
+        ui.label(small("Or").color(p.weak));
         if text_button(ui, "Work without a case").clicked() {
             cx.view.case.past_welcome = true;
         }
@@ -131,13 +135,14 @@ fn recent(ui: &mut Ui, cx: &mut Cx<'_>) {
     }
 }
 
-/// The case's menu, for the bar at the top.
-pub fn menu(ui: &mut Ui, cx: &mut Cx<'_>) {
+/// The case's menu, for the bar at the top, in no more than so much room.
+pub fn menu(ui: &mut Ui, cx: &mut Cx<'_>, room: f32) {
     let p = palette(ui.visuals());
     let open = cx.state.case.open.as_ref();
     let title = open.map_or("No case", |open| open.state.about.title.as_str());
-    let shown: String =
-        if title.chars().count() > 24 { title.chars().take(23).chain(['…']).collect() } else { title.into() };
+    // What stands beside the title in its button.
+    let around = 44.0;
+    let shown = super::text::line(ui.painter(), title, medium_font(BODY), (room - around).clamp(24.0, 190.0));
     let button = egui::Button::new((icon(ICON_CASES, 16.0).color(p.text), medium(shown, BODY).color(p.text)));
     let (menu, _) = egui::containers::menu::MenuButton::from_button(button).ui(ui, |ui| {
         ui.set_min_width(200.0);

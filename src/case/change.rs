@@ -84,6 +84,17 @@ pub enum Origin {
     Redoes(u64),
 }
 
+impl Origin {
+    /// " (undoes 12)", to follow what was changed; nothing where somebody simply did it.
+    pub fn words(self) -> String {
+        match self {
+            Origin::Done => String::new(),
+            Origin::Undoes(of) => format!(" (undoes {of})"),
+            Origin::Redoes(of) => format!(" (does {of} again)"),
+        }
+    }
+}
+
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
@@ -211,7 +222,7 @@ impl Change {
                 words(format!("Gallery {}", file_name(folder)), e.from.as_ref().map(text), e.to.as_ref().map(text))
             }
             Change::Query(id, e) => {
-                let text = |q: &Query| file_name(&q.path).to_owned();
+                let text = |q: &Query| q.name();
                 words(format!("Query {id}"), e.from.as_ref().map(text), e.to.as_ref().map(text))
             }
             Change::Search(id, e) => {

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::name::file_name;
+
 /// What the case is about.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct About {
@@ -37,6 +39,19 @@ pub struct Gallery {
     pub hash: Option<String>,
 }
 
+/// Begins the name that an image from the clipboard is given: it lies in no folder, and a number follows.
+const PASTED: &str = "Pasted image ";
+
+/// The name of the `number`th image from the clipboard.
+pub fn pasted_name(number: usize) -> String {
+    format!("{PASTED}{number}")
+}
+
+/// Which image from the clipboard this is, where the path is the name of one.
+pub fn pasted_number(path: &str) -> Option<usize> {
+    path.strip_prefix(PASTED)?.parse().ok()
+}
+
 /// A query crop. Its bytes lie in the case, under `hash`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Query {
@@ -62,9 +77,18 @@ pub struct Query {
 }
 
 impl Query {
-    /// ", cut out at 100, 20", where it was cut out.
+    /// Its file name and what of the file it is: "hall.png, cut out at 100, 20".
+    pub fn name(&self) -> String {
+        format!("{}{}", file_name(&self.path), self.place())
+    }
+
+    /// ", cut out at 100, 20" or ", from the clipboard"; nothing where it is the whole of a file.
     pub fn place(&self) -> String {
-        self.cut.map_or_else(String::new, |[x, y, ..]| format!(", cut out at {x}, {y}"))
+        match self.cut {
+            Some([x, y, ..]) => format!(", cut out at {x}, {y}"),
+            None if pasted_number(&self.path).is_some() => ", from the clipboard".to_owned(),
+            None => String::new(),
+        }
     }
 }
 
@@ -203,4 +227,28 @@ pub struct Mark {
     pub by: String,
     /// When, in UTC.
     pub at: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_of_its_file_a_query_is_is_told() {
+        let query = |path: &str, cut| Query {
+            path: path.into(),
+            hash: String::new(),
+            bytes: 1,
+            width: 4,
+            height: 8,
+            camera: None,
+            identity: None,
+            time: None,
+            cut,
+        };
+        assert_eq!(query("/crops/1.png", None).name(), "1.png");
+        assert_eq!(query("/f/hall.png", Some([100, 20, 4, 8])).name(), "hall.png, cut out at 100, 20");
+        assert_eq!(query(&pasted_name(2), None).name(), "Pasted image 2, from the clipboard");
+        assert_eq!(query("Pasted image.png", None).place(), "", "a file may be called nearly so");
+    }
 }

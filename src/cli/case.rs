@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::console::{print, print_json};
-use crate::case::change::{Origin, short};
+use crate::case::change::short;
 use crate::case::name::file_name;
 use crate::case::report::{Format, Report};
 use crate::case::{Case, Judgement, State, Subject, audit, readable_time, summary, user_name};
@@ -244,11 +244,7 @@ fn as_text(state: &State, log: bool) -> String {
         text.push_str("\nAudit log\n");
         for entry in &state.log {
             let words = entry.change.words();
-            let why = match entry.origin {
-                Origin::Done => String::new(),
-                Origin::Undoes(of) => format!(" (undoes {of})"),
-                Origin::Redoes(of) => format!(" (does {of} again)"),
-            };
+            let why = entry.origin.words();
             let _ = writeln!(
                 text,
                 "  {:>4}  {}  {}  {}{why}: {} → {}  {}",

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 use super::console::label;
 use super::reconstruct::NOT_EVIDENCE;
 use super::search::as_json;
-use crate::case::report::text::{base64, escape};
 use crate::engine::event::{Candidate, GalleryEntry, QueryInfo, SearchResult};
 use crate::error::{Error, Result};
 use crate::eval::ranking::RANKS;
 use crate::fs::write_atomic;
+use crate::markup::{base64, escape};
 
 /// Gallery images are stored at most this many pixels high.
 pub(super) const CANDIDATE_HEIGHT: usize = 128;

@@ -20,7 +20,11 @@ impl Worker {
     /// Embeds crops that are in memory as queries.
     pub(super) fn add_stills(&mut self, stills: Vec<Still>) -> Result<()> {
         self.desk.model()?;
-        self.job(JobKind::Queries, "Embed queries".into(), |worker, ticket| {
+        let title = match stills.as_slice() {
+            [_] => "Add 1 query".to_owned(),
+            many => format!("Add {} queries", many.len()),
+        };
+        self.job(JobKind::Queries, title, |worker, ticket| {
             let (usable, small): (Vec<Still>, Vec<Still>) =
                 stills.into_iter().partition(|s| s.image.width().min(s.image.height()) >= SMALLEST_SIDE);
             let total = usable.len() as u64;

@@ -301,7 +301,11 @@ impl Worker {
 
     fn add_queries(&mut self, paths: &[PathBuf]) -> Result<()> {
         self.desk.model()?;
-        self.job(JobKind::Queries, "Embed queries".into(), |worker, ticket| {
+        let what = match paths {
+            [one] => name(one),
+            many => format!("{} files and folders", many.len()),
+        };
+        self.job(JobKind::Queries, format!("Add queries: {what}"), |worker, ticket| {
             let listing = photos::crops(paths);
             let mut broken = listing.broken;
             let total = listing.photos.len() as u64;

@@ -6,6 +6,7 @@ use std::io::Cursor;
 use image::{ImageFormat, RgbImage};
 
 use super::{Align, Figure, Shape, Weight};
+use crate::markup::{base64, escape};
 use crate::projection::groups::{Marker, Rgb};
 
 /// The whole document.
@@ -108,10 +109,6 @@ fn hex([r, g, b]: Rgb) -> String {
     format!("#{r:02x}{g:02x}{b:02x}")
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
-}
-
 fn data_uri(image: &RgbImage) -> String {
     let mut bytes = Cursor::new(Vec::new());
     // Writing PNG into memory fails only for an empty image, which is then no picture at all.
@@ -119,29 +116,9 @@ fn data_uri(image: &RgbImage) -> String {
     format!("data:image/png;base64,{}", base64(bytes.get_ref()))
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0u32, |word, &byte| word << 8 | u32::from(byte)) << (8 * (3 - chunk.len()));
-        for digit in 0..4 {
-            let value = DIGITS[(word >> (18 - 6 * digit)) as usize & 63];
-            out.push(if digit <= chunk.len() { value as char } else { '=' });
-        }
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn base64_by_the_book() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
-            assert_eq!(base64(bytes.as_bytes()), text);
-        }
-    }
 
     #[test]
     fn numbers_are_short() {

@@ -12,6 +12,7 @@ use crate::app::shell::Cx;
 use crate::app::state::{Action, Query};
 use crate::app::theme::{SMALL, icon_font, medium, medium_font, palette, small};
 use crate::app::thumbs::{Look, Picture};
+use crate::app::widgets::hyphenated;
 use crate::gallery::regions::Regions;
 
 /// Seconds for which each picture is seen when they blink: slow enough for everybody's eyes.
@@ -154,7 +155,8 @@ fn column(ui: &mut Ui, cx: &mut Cx<'_>, sight: &Sight, size: Vec2) {
         draw(ui, cx, rect, sight);
         ui.painter().rect_stroke(rect, 6.0, Stroke::new(1.5, sight.border), StrokeKind::Inside);
         ui.add_space(2.0);
-        ui.label(medium(sight.title, SMALL).color(p.text));
+        let title = hyphenated(ui, sight.title, size.x);
+        ui.label(medium(title, SMALL).color(p.text));
         if !sight.line.is_empty() {
             ui.label(small(&sight.line).color(p.weak));
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use egui::style::StyleModifier;
-use egui::{Button, Popup, PopupCloseBehavior, Role, Slider, TextureHandle, Ui, WidgetInfo};
+use egui::{Align, Button, Layout, Popup, PopupCloseBehavior, Role, Slider, TextureHandle, Ui, WidgetInfo};
 use egui_material_icons::MaterialIcon;
 use egui_material_icons::icons::{
     ICON_COMPARE, ICON_CONTRAST, ICON_GRID_ON, ICON_LOCAL_FIRE_DEPARTMENT, ICON_REPEAT, ICON_RESTART_ALT,
@@ -197,26 +197,35 @@ fn tone(ui: &mut Ui, view: &mut CompareView) {
     let response = response.on_hover_text(format!("{name}, for the view only"));
     let popup = Popup::menu(&response).style(StyleModifier::default());
     popup.close_behavior(PopupCloseBehavior::CloseOnClickOutside).show(|ui| {
-        ui.set_width(250.0);
-        ui.label(semibold("For the view only", 14.0).color(p.strong));
-        let hint = "Changes how these pictures are shown. What is searched, stored and exported stays as it is";
-        ui.add(egui::Label::new(small(hint).color(p.weak)).wrap());
-        ui.add_space(4.0);
-        let tone = &mut view.tone;
-        for (name, value, range, log) in [
-            ("Brightness", &mut tone.brightness, -0.8..=0.8, false),
-            ("Contrast", &mut tone.contrast, 0.25..=4.0, true),
-            ("Gamma", &mut tone.gamma, 0.25..=4.0, true),
-        ] {
-            ui.horizontal(|ui| {
-                ui.add_sized([76.0, 20.0], egui::Label::new(small(name).color(p.text)).halign(egui::Align::LEFT));
-                let shown = f64::from(*value);
-                let slider = ui.add(Slider::new(value, range).logarithmic(log).fixed_decimals(2));
-                slider.widget_info(|| WidgetInfo::slider(true, shown, name));
-            });
-        }
-        if text_button(ui, "Reset").clicked() {
-            *tone = Tone::default();
-        }
+        // A menu stretches what stands in it, words too.
+        ui.with_layout(Layout::top_down(Align::LEFT), |ui| toning(ui, &mut view.tone));
     });
+}
+
+fn toning(ui: &mut Ui, tone: &mut Tone) {
+    let p = palette(ui.visuals());
+    ui.set_width(250.0);
+    ui.label(semibold("For the view only", 14.0).color(p.strong));
+    let hint = "Changes how these pictures are shown. What is searched, stored and exported stays as it is";
+    ui.add(egui::Label::new(small(hint).color(p.weak)).wrap());
+    ui.add_space(4.0);
+    for (name, value, range, log) in [
+        ("Brightness", &mut tone.brightness, -0.8..=0.8, false),
+        ("Contrast", &mut tone.contrast, 0.25..=4.0, true),
+        ("Gamma", &mut tone.gamma, 0.25..=4.0, true),
+    ] {
+        ui.horizontal(|ui| {
+            let (room, left) = (egui::vec2(76.0, 20.0), Layout::left_to_right(Align::Center));
+            ui.allocate_ui_with_layout(room, left, |ui| {
+                ui.set_min_width(room.x);
+                ui.label(small(name).color(p.text));
+            });
+            let shown = f64::from(*value);
+            let slider = ui.add(Slider::new(value, range).logarithmic(log).fixed_decimals(2));
+            slider.widget_info(|| WidgetInfo::slider(true, shown, name));
+        });
+    }
+    if text_button(ui, "Reset").clicked() {
+        *tone = Tone::default();
+    }
 }

@@ -99,7 +99,13 @@ impl Boxes {
     pub fn add_in(&mut self, seen: Rect) {
         let seen = seen.intersect(self.bounds());
         let height = (seen.height() * 0.4).max(2.0 * SMALLEST_SIDE as f32);
-        let rect = Rect::from_center_size(seen.center(), vec2(height / 2.0, height));
+        let mut rect = Rect::from_center_size(seen.center(), vec2(height / 2.0, height));
+        // Beside the others: on one of them it would not be seen.
+        let taken =
+            |rect: &Rect| self.all.iter().any(|other| (other.center() - rect.center()).abs().max_elem() < height / 8.0);
+        while taken(&rect) && rect.right() + height * 0.55 <= seen.right() {
+            rect = rect.translate(vec2(height * 0.55, 0.0));
+        }
         self.all.push(self.inside(rect.intersect(self.bounds())));
         self.chosen = Some(self.all.len() - 1);
     }

@@ -44,7 +44,7 @@ pub fn ui(ui: &mut Ui, cx: &mut Cx<'_>) {
         .frame(around(gap / 2, gap))
         .show_separator_line(false)
         .default_size((width * 0.36).clamp(360.0, 520.0))
-        .size_range(340.0..=(width * 0.5).max(350.0))
+        .size_range(340.0..=(width - 620.0).clamp(350.0, (width * 0.5).max(350.0)))
         .show(ui, |ui| filled(ui, |ui| scrolled(ui, "server", |ui| server::ui(ui, cx))));
     egui::CentralPanel::default().frame(around(gap, gap / 2)).show(ui, |ui| {
         filled(ui, |ui| {
@@ -71,8 +71,9 @@ pub fn approximate_note(ui: &mut Ui, state: &ViewState, result: &SearchResult) {
     ui.label(medium(said, SMALL).color(p.other)).on_hover_text(hint);
 }
 
+/// What is wider than its pane scrolls too: it must not grow the pane over its neighbour.
 fn scrolled(ui: &mut Ui, name: &str, contents: impl FnOnce(&mut Ui)) {
-    ScrollArea::vertical().auto_shrink(false).id_salt(name).show(ui, contents);
+    ScrollArea::both().auto_shrink(false).id_salt(name).show(ui, contents);
 }
 
 /// Has a small gallery's files looked at as soon as it is seen here.

@@ -63,6 +63,7 @@ pub const TABLE: &[Row] = &[
     row(Group::Edit, Command::Paste, "Paste an image or files", "Ctrl+V", &[control(Key::V)], |_| Ok(Wish::Paste)),
     row(Group::Edit, Command::Confirm, "Search with this match too, or no longer", "M", &[plain(Key::M)], confirm),
     row(Group::Edit, Command::Rerank, "Re-rank, or do not", "", &[], |s| Ok(Action::Refine(Refinement::Rerank(!s.state.refine.rerank)).into())),
+    row(Group::Edit, Command::Filters, "Filters…", "", &[], |s| if s.state.gallery.is_some() { Ok(Wish::Investigate(Intent::Filters)) } else { Err("No gallery is open") }),
     row(Group::Edit, Command::ClearFilters, "Clear filters", "", &[], |s| if s.state.narrowed() { Ok(Action::Refine(Refinement::Clear).into()) } else { Err("No filter is set") }),
     row(Group::View, Command::GroundTruth, "Show or hide ground truth", "", &[], |s| Ok(Action::SetGroundTruth(!s.state.settings.ground_truth).into())),
     row(Group::View, Command::Grouped, "Group by identity, or do not", "", &[], |s| Ok(Action::SetGrouped(!s.state.settings.grouped).into())),

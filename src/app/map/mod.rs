@@ -136,6 +136,16 @@ fn rank_of(state: &ViewState, path: &Path) -> Option<usize> {
     state.candidates().iter().position(|candidate| state.entry(candidate).is_some_and(|entry| entry.path == path))
 }
 
+/// Begins another part of the toolbar, of so many points: behind a line, or on a line of its own where there is no room. Buttons
+/// of an icon and sliders do not wrap by themselves.
+fn part(ui: &mut Ui, width: f32) {
+    if ui.available_size_before_wrap().x < width + 12.0 {
+        ui.end_row();
+    } else {
+        ui.separator();
+    }
+}
+
 fn toolbar(ui: &mut Ui, cx: &mut Cx<'_>) {
     let p = palette(ui.visuals());
     let view = &mut cx.view.map;
@@ -150,7 +160,7 @@ fn toolbar(ui: &mut Ui, cx: &mut Cx<'_>) {
                 view.tool = tool;
             }
         }
-        ui.separator();
+        part(ui, 130.0);
         let middle = view.rect.center();
         for (sign, name, factor) in [(ICON_ADD, "Zoom in (+)", 1.5), (ICON_REMOVE, "Zoom out (−)", 1.0 / 1.5)] {
             if icon_button(ui, sign, name).clicked() {
@@ -161,7 +171,7 @@ fn toolbar(ui: &mut Ui, cx: &mut Cx<'_>) {
             view.moved = false;
             view.fit();
         }
-        ui.separator();
+        part(ui, 190.0);
         ui.checkbox(&mut view.pictures, "Pictures").on_hover_text("Zoomed in, images are shown instead of points");
         let mut radius = view.radius.unwrap_or_else(|| radius_for(cx.state.map.points.len()));
         ui.spacing_mut().slider_width = 60.0;
@@ -171,7 +181,7 @@ fn toolbar(ui: &mut Ui, cx: &mut Cx<'_>) {
         if slider.changed() {
             view.radius = Some(radius);
         }
-        ui.separator();
+        part(ui, 110.0);
         let done = cx.state.map.map.is_some();
         let save = ui.add_enabled_ui(done, |ui| plain_button(ui, ICON_SAVE, "Save…")).inner;
         if save.on_hover_text("As a map to open again, a table, SVG or PNG").clicked() {

@@ -115,11 +115,21 @@ pub fn button(ui: &mut Ui, cx: &mut Cx<'_>) {
     let button = Button::new((icon(ICON_FILTER_ALT, 16.0).color(colour), medium("Filters", 13.0).color(colour)));
     let response = ui.add(button).on_hover_text("Search only a part of the gallery");
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, "Filters"));
+    if std::mem::take(&mut cx.view.open_filters) {
+        // From here Tab leads into the sheet.
+        response.request_focus();
+        Popup::open_id(ui.ctx(), Popup::default_response_id(&response));
+    }
     // A menu's own style would undress its fields and boxes.
     Popup::menu(&response)
         .style(StyleModifier::default())
         .close_behavior(PopupCloseBehavior::CloseOnClickOutside)
-        .show(|ui| sheet(ui, cx));
+        .show(|ui| {
+            // In a low window, or under a large zoom, the sheet scrolls.
+            let most = (ui.ctx().content_rect().height() - 60.0).max(120.0);
+            let area = egui::ScrollArea::vertical().id_salt("filters").max_height(most).min_scrolled_height(most);
+            area.show(ui, |ui| sheet(ui, cx));
+        });
 }
 
 fn sheet(ui: &mut Ui, cx: &mut Cx<'_>) {

@@ -1,6 +1,6 @@
 //! The row of controls above the cards.
 
-use egui::{ComboBox, DragValue, Role, Slider, Ui, WidgetInfo};
+use egui::{ComboBox, DragValue, PopupCloseBehavior, Role, Slider, Ui, WidgetInfo};
 use egui_material_icons::icons::{ICON_PHOTO_SIZE_SELECT_LARGE, ICON_SORT};
 
 use super::{chips, thousands};
@@ -27,22 +27,29 @@ fn top(ui: &mut Ui, cx: &mut Cx<'_>) {
     let name =
         |top: usize| if top >= all.max(1) { format!("All {}", thousands(all as u64)) } else { format!("Top {top}") };
     let mut wanted = None;
+    let mut typed = now.min(all.max(1));
     // All of them are seen without scrolling.
-    let combo = ComboBox::from_id_salt("top").selected_text(name(now)).width(76.0).height(320.0);
+    let combo = ComboBox::from_id_salt("top").selected_text(name(now)).width(76.0).height(360.0);
+    // The number in it can be dragged and typed without closing it.
+    let combo = combo.close_behavior(PopupCloseBehavior::CloseOnClickOutside);
     let combo = combo.show_ui(ui, |ui| {
         for top in TOPS.into_iter().filter(|top| *top < all).chain([ALL]) {
             if ui.selectable_label(now == top, name(top)).clicked() {
                 wanted = Some(top);
+                ui.close();
             }
         }
+        ui.separator();
+        ui.horizontal(|ui| {
+            ui.label("Another number");
+            let field = ui.add(DragValue::new(&mut typed).range(1..=all.max(1)).speed(0.5));
+            field.widget_info(|| WidgetInfo::labeled(Role::SpinButton, true, "Number of candidates, typed"));
+            if field.on_hover_text("Drag, or click and type").changed() {
+                wanted = Some(typed);
+            }
+        });
     });
     combo.response.widget_info(|| WidgetInfo::labeled(Role::ComboBox, true, "Number of candidates"));
-    let mut typed = now.min(all.max(1));
-    let field = ui.add(DragValue::new(&mut typed).range(1..=all.max(1)).speed(0.5));
-    field.widget_info(|| WidgetInfo::labeled(Role::SpinButton, true, "Number of candidates, typed"));
-    if field.on_hover_text("Candidates listed: drag, or click and type").changed() {
-        wanted = Some(typed);
-    }
     if let Some(top) = wanted {
         cx.wishes.push(Action::SetTop(top).into());
     }

@@ -145,7 +145,7 @@ impl App {
                 };
                 self.view.look.zoom = next;
                 ctx.set_zoom_factor(next);
-                self.view.toasts.note(format!("Zoom {:.0} %", 100.0 * next));
+                self.view.toasts.note_about("zoom", format!("Zoom {:.0} %", 100.0 * next));
             }
             Wish::Say(text) => self.view.toasts.note(text),
             Wish::Toggle(sheet) => {
@@ -159,6 +159,6 @@ impl App {
     fn put_on(&mut self, choice: Choice, ctx: &Context) {
         self.view.look.theme = choice;
         theme::choose(ctx, choice);
-        self.view.toasts.note(format!("Theme: {}", choice.name().to_lowercase()));
+        self.view.toasts.note_about("theme", format!("Theme: {}", choice.name().to_lowercase()));
     }
 }

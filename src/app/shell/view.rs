@@ -31,6 +31,10 @@ pub struct View {
     pub focus_form: bool,
     /// How far the list of queries is scrolled.
     pub queries_scroll: f32,
+    /// How long the list of queries was in the last frame.
+    pub queries_seen: usize,
+    /// Bring the selected query into view in the next frame.
+    pub queries_reveal: bool,
     /// The list or grid item that has the keyboard: the arrows are the lists' then.
     pub arrows_at: Option<Id>,
     /// The map of embeddings.
@@ -45,6 +49,8 @@ pub struct View {
     pub grid_focus: bool,
     /// What is typed into the filters.
     pub filters: matches::FilterForm,
+    /// Open the filters in the next frame.
+    pub open_filters: bool,
     /// How the pair is looked at.
     pub compare: compare::CompareView,
     /// The tool that cuts people out of a frame, while it is open.

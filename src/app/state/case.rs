@@ -1,6 +1,6 @@
 //! The case in the window: the same entries as in the file, folded the same way, and what the user does with them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -84,6 +84,8 @@ pub struct CaseView {
     pub open: Option<OpenCase>,
     /// Reports being written.
     pub exporting: usize,
+    /// Reports written of those that were asked for together.
+    exported: Vec<PathBuf>,
     /// What the last check found; none while one is under way, or before the first.
     pub audit: Option<Arc<Audit>>,
     /// Whether a check is under way.
@@ -121,6 +123,12 @@ impl CaseView {
     /// The queries of the case that are on the desk, with their numbers in it.
     pub(super) fn numbers(&self) -> impl Iterator<Item = (QueryId, u64)> {
         self.numbers.iter().map(|(id, number)| (*id, *number))
+    }
+
+    /// The entry of the log with which a query came into the case.
+    pub fn since(&self, query: QueryId) -> Option<&Arc<Entry>> {
+        let number = self.number(query)?;
+        self.state()?.log.iter().find(|entry| matches!(&entry.change, Change::Query(n, _) if *n == number))
     }
 
     /// A query and a gallery image, as the case names them.
@@ -174,7 +182,7 @@ impl ViewState {
                 self.case.numbers.insert(id, number);
                 // The ranking of it may have been on the screen before the case knew the query.
                 self.case.seen = None;
-                self.renew_conditions(send);
+                self.said_of(&HashSet::from([number]), send);
             }
             CaseEvent::Changed(entries) => self.case_changed(entries, send),
             CaseEvent::Closed => {
@@ -182,8 +190,8 @@ impl ViewState {
                 self.say(Said::default(), send);
             }
             CaseEvent::Exported { path } => {
-                self.case.exporting = self.case.exporting.saturating_sub(1);
-                self.notify(Gravity::Note, "Report written", path.display().to_string(), Vec::new());
+                self.case.exported.push(path);
+                self.report_done();
             }
             CaseEvent::Verified(audit) => {
                 self.case.verifying = false;
@@ -192,12 +200,30 @@ impl ViewState {
             CaseEvent::Picture { hash, image } => drop(self.case.pictures.insert(hash, image)),
             CaseEvent::Failed { what, message } => {
                 if what == "Export report" {
-                    self.case.exporting = self.case.exporting.saturating_sub(1);
+                    self.report_done();
                 }
                 self.case.verifying = false;
                 self.notify(Gravity::Error, what, message, Vec::new());
             }
         }
+    }
+
+    /// One report was written, or could not be. After the last of them one card names all files.
+    fn report_done(&mut self) {
+        self.case.exporting = self.case.exporting.saturating_sub(1);
+        if self.case.exporting > 0 || self.case.exported.is_empty() {
+            return;
+        }
+        let files = std::mem::take(&mut self.case.exported);
+        let folder = |path: &PathBuf| path.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let (title, message, details) = match files.as_slice() {
+            [one] => ("Report written", one.display().to_string(), Vec::new()),
+            many => {
+                let names: Vec<String> = many.iter().map(|path| file_name(path)).collect();
+                ("Reports written", format!("{} files in {}", many.len(), folder(&many[0])), vec![names.join(", ")])
+            }
+        };
+        self.notify(Gravity::Note, title, message, details);
     }
 
     fn case_opened(&mut self, opened: OpenedCase, send: &mut Vec<Command>) {

@@ -147,10 +147,11 @@ impl TrainForm {
             (false, _) | (true, []) => "no discriminators".to_owned(),
             (true, levels) => {
                 let list: Vec<String> = levels.iter().map(ToString::to_string).collect();
-                format!("discriminators at level {}", list.join(", "))
+                let word = if list.len() == 1 { "level" } else { "levels" };
+                format!("discriminators at {word} {}", list.join(", "))
             }
         };
-        let images = if self.base.data.use_lr { "HR and LR images" } else { "HR images only" };
+        let images = if self.base.data.use_lr { "sharp and blurred images" } else { "sharp images only" };
         format!(
             "ResNet-{} (width {}), input {}×{} px, {levels}, {images}",
             shape.depth, shape.base_width, shape.width, shape.height

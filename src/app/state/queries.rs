@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::{Action, BACKGROUND_SEARCHES, BACKGROUND_TOP, Gravity, Move, Query, Removed, ViewState};
+use crate::case::record::{pasted_name, pasted_number};
 use crate::data::dataset::Broken;
 use crate::engine::command::{Command, QueryId, Still};
 use crate::engine::event::{GalleryInfo, ModelInfo, QueryInfo, SearchResult, Source};
@@ -41,7 +42,7 @@ impl ViewState {
     pub(super) fn query_added(&mut self, info: QueryInfo, send: &mut Vec<Command>) {
         let id = info.id;
         let back = self.restoring.iter().position(|r| r.info.path == info.path && r.info.source == info.source);
-        let expected = info.source != Source::File && self.expected.as_ref() == Some(&info.path);
+        let expected = self.expected.iter().any(|path| info.path.starts_with(path));
         let query = Query::new(info);
         match back {
             Some(i) => {
@@ -52,7 +53,7 @@ impl ViewState {
             None => self.queries.push(query),
         }
         if expected {
-            self.expected = None;
+            self.expected.clear();
         }
         if expected || self.selected.is_none() {
             self.select(id, send);
@@ -91,6 +92,7 @@ impl ViewState {
         let Some(removed) = self.removed.pop() else { return };
         let QueryInfo { path, source, image, .. } = removed.info.clone();
         // What is the whole of a file is read again; what was cut out or pasted is at hand in memory.
+        self.expected.clear();
         send.push(match source {
             Source::File => Command::AddQueries { paths: vec![path] },
             _ => Command::AddStills { stills: vec![Still { path, source, image }] },
@@ -207,18 +209,27 @@ impl ViewState {
         if broken.is_empty() {
             return;
         }
-        let message = match broken.len() {
-            1 => format!("1 file {problem} and was skipped"),
-            n => format!("{n} files {problem} and were skipped"),
+        let message = match broken {
+            // No ending: a folder without a single image in it.
+            [one] if one.reason.contains("holds no usable image") => format!("The folder {problem}"),
+            [_] => format!("1 file {problem} and was skipped"),
+            many => format!("{} files {problem} and were skipped", many.len()),
         };
-        let details = broken.iter().map(|b| format!("{}: {}", b.path.display(), b.reason)).collect();
+        let line = |b: &Broken| {
+            let path = b.path.display().to_string();
+            // Some reasons name the place themselves.
+            if b.reason.starts_with(&path) { b.reason.clone() } else { format!("{path}: {}", b.reason) }
+        };
+        let details = broken.iter().map(line).collect();
         self.notify(Gravity::Note, title, message, details);
     }
 
     /// Whatever was pasted: an image becomes a query.
     pub fn paste(&mut self, image: Arc<image::RgbImage>) -> Action {
-        self.pasted += 1;
-        let path = format!("Pasted image {}", self.pasted).into();
+        // A case may hold some already: no two have one name.
+        let there = self.queries.iter().filter_map(|q| pasted_number(q.info.path.to_str()?)).max().unwrap_or(0);
+        self.pasted = self.pasted.max(there) + 1;
+        let path = pasted_name(self.pasted).into();
         Action::AddStills(vec![Still { path, source: Source::Memory, image }])
     }
 }

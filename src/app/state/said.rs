@@ -64,14 +64,15 @@ impl Said {
         }
     }
 
-    /// Whether a change of the case may change what passes.
-    fn concerns(&self, change: &Change) -> bool {
-        match change {
-            Change::Verdict(..) => !self.verdicts.is_empty(),
-            Change::Tag(..) => !self.tags.is_empty(),
-            Change::Bookmark(..) => self.bookmarked,
-            _ => false,
-        }
+    /// The query for which a change of the case may change what passes.
+    fn concerned(&self, change: &Change) -> Option<u64> {
+        let (subject, counts) = match change {
+            Change::Verdict(subject, _) => (subject, !self.verdicts.is_empty()),
+            Change::Tag(subject, ..) => (subject, !self.tags.is_empty()),
+            Change::Bookmark(subject, _) => (subject, self.bookmarked),
+            _ => return None,
+        };
+        counts.then_some(subject.query)
     }
 
     /// The same as the engine takes it.
@@ -126,9 +127,33 @@ impl ViewState {
 
     /// The case changed: what passes may be something else now.
     pub(super) fn said_changed(&mut self, entries: &[Arc<Entry>], send: &mut Vec<Command>) {
-        if entries.iter().any(|entry| self.said.concerns(&entry.change)) {
-            self.renew_conditions(send);
+        let numbers = entries.iter().filter_map(|entry| self.said.concerned(&entry.change));
+        self.said_of(&numbers.collect(), send);
+    }
+
+    /// Makes the conditions anew after something was said of these queries of the case. Only those are searched again: for the
+    /// others as much passes as before, so their rankings stand.
+    pub(super) fn said_of(&mut self, numbers: &HashSet<u64>, send: &mut Vec<Command>) {
+        if numbers.is_empty() || self.said.is_open() {
+            return;
         }
+        let current: Vec<bool> = self.queries.iter().map(|q| self.is_current(q)).collect();
+        let only = self.said.conditions(&self.case);
+        self.refine = Arc::new(Refine { only, ..(*self.refine).clone() });
+        for (at, current) in current.into_iter().enumerate() {
+            let id = self.queries[at].info.id;
+            let said = self.case.number(id).is_some_and(|number| numbers.contains(&number));
+            let refine = self.refine_of(&self.queries[at]);
+            let stands = current && !said && !self.searching.contains(&id);
+            let query = &mut self.queries[at];
+            match &mut query.result {
+                Some(result) if stands => result.refine = refine,
+                // An answer on its way was found with the old conditions, and will not be taken.
+                _ => query.asked = 0,
+            }
+        }
+        self.searching.clear();
+        self.refresh(send);
     }
 
     /// Makes the conditions anew from what the case says now.

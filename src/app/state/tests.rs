@@ -311,6 +311,13 @@ fn what_was_pasted_or_cut_out_comes_back_from_memory() {
     assert_eq!((stills[0].source, stills[0].image.dimensions()), (cut.source, (4, 8)));
     let Action::AddStills(stills) = state.paste(Arc::new(RgbImage::new(5, 5))) else { panic!("a still") };
     assert_eq!((stills[0].path.as_path(), stills[0].source), (Path::new("Pasted image 1"), Source::Memory));
+    // Another day, in a case that holds some already: no two have one name.
+    let mut state = ViewState::default();
+    let Event::QueryAdded(mut pasted) = query(7) else { unreachable!() };
+    (pasted.path, pasted.source) = ("Pasted image 3".into(), Source::Memory);
+    state.apply(Event::QueryAdded(pasted), &mut sent);
+    let Action::AddStills(stills) = state.paste(Arc::new(RgbImage::new(5, 5))) else { panic!("a still") };
+    assert_eq!(stills[0].path.as_path(), Path::new("Pasted image 4"));
 }
 
 #[test]

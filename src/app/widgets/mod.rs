@@ -8,4 +8,4 @@ mod picture;
 pub use button::{danger_button, icon_button, main_button, plain_button, text_button};
 pub use field::{number_field, path_field};
 pub use pane::{empty, header, pane, pill, sheet};
-pub use picture::{Caption, caption, draw, draw_mat};
+pub use picture::{Caption, caption, draw, draw_mat, hyphenated};

@@ -4,7 +4,7 @@ use egui::epaint::RectShape;
 use egui::{Align2, Color32, Rect, Role, Shape, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, vec2};
 use egui_material_icons::icons::ICON_BROKEN_IMAGE;
 
-use crate::app::theme::{SMALL, icon_font, medium, palette, small};
+use crate::app::theme::{SMALL, icon_font, medium, medium_font, palette, small};
 use crate::app::thumbs::Picture;
 
 /// The mat that a picture lies on.
@@ -44,6 +44,19 @@ pub struct Caption<'a> {
     pub border: Color32,
 }
 
+/// The title with its first word divided where the word alone is wider than the picture: egui would break it anywhere.
+pub fn hyphenated(ui: &Ui, title: &str, width: f32) -> String {
+    let (first, rest) = title.split_at(title.find(' ').unwrap_or(title.len()));
+    let wide = |word: &str| {
+        let font = medium_font(SMALL);
+        ui.painter().layout_no_wrap(word.to_owned(), font, Color32::WHITE).size().x > width
+    };
+    match first.strip_prefix("Recon") {
+        Some(end) if wide(first) => format!("Recon-\n{end}{rest}"),
+        _ => title.to_owned(),
+    }
+}
+
 /// Draws a picture of that size with its caption below. It is announced as "title, line".
 pub fn caption(ui: &mut Ui, size: Vec2, picture: &Picture, text: &Caption<'_>) -> egui::Response {
     let p = palette(ui.visuals());
@@ -59,7 +72,8 @@ pub fn caption(ui: &mut Ui, size: Vec2, picture: &Picture, text: &Caption<'_>) -
         draw(ui, rect, picture, 6.0);
         ui.painter().rect_stroke(rect, 6.0, Stroke::new(1.5, text.border), StrokeKind::Inside);
         ui.add_space(2.0);
-        ui.label(medium(text.title, SMALL).color(p.text));
+        let title = hyphenated(ui, text.title, size.x);
+        ui.label(medium(title, SMALL).color(p.text));
         if !text.line.is_empty() {
             ui.label(small(text.line).color(p.weak));
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use image::RgbImage;
 
-use super::text::{base64, escape};
 use super::{CandidateRow, DECIDES, Marks, NOT_EVIDENCE, QueryRow, Report, png, review_words, verdict_words};
-use crate::case::change::{Origin, short};
+use crate::case::change::short;
 use crate::case::name::file_name;
 use crate::case::{Judgement, readable_time};
 use crate::error::Result;
+use crate::markup::{base64, escape};
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#f3f4f6;--card:#fff;--line:#dfe2e7;--text:#1c2127;--faint:#5d6672;--yes:#0b7351;--no:#ae400a;--maybe:#8f6200}\
@@ -80,7 +80,7 @@ fn query(row: &QueryRow, out: &mut String) -> Result<()> {
         out,
         "<section><h2>Query {}: {}</h2>\n<div class=\"row\"><div class=\"row crisp\">",
         row.id,
-        bdi(file_name(&q.path))
+        bdi(&q.name())
     );
     figure(
         out,
@@ -244,11 +244,7 @@ fn log(report: &Report, out: &mut String) {
     );
     for entry in report.log() {
         let words = entry.change.words();
-        let why = match entry.origin {
-            Origin::Done => String::new(),
-            Origin::Undoes(of) => format!(" (undoes {of})"),
-            Origin::Redoes(of) => format!(" (does {of} again)"),
-        };
+        let why = entry.origin.words();
         let _ = writeln!(
             out,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}{why}</td><td>{}</td><td>{}</td><td><code title=\"{}\">{}</code></td></tr>",

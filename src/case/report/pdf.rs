@@ -17,7 +17,7 @@ use krilla::text::{Font, GlyphId, KrillaGlyph};
 use super::drawing::{Area, Colour, Drawing, FAINT, INK, LINE, Mark, colour};
 use super::typeface::{Cut, fit, printable, wrap};
 use super::{CandidateRow, DECIDES, NOT_EVIDENCE, QueryRow, Report, review_words, verdict_words};
-use crate::case::change::{Origin, short};
+use crate::case::change::short;
 use crate::case::name::file_name;
 use crate::case::readable_time;
 use crate::error::{Error, Result};
@@ -68,7 +68,7 @@ fn query(flow: &mut Flow, row: &QueryRow) {
     let q = &row.query;
     // The heading never stands alone at the foot of a page.
     flow.need(170.0);
-    flow.heading(&format!("Query {}: {}", row.id, file_name(&q.path)));
+    flow.heading(&format!("Query {}: {}", row.id, q.name()));
     let top = flow.take(112.0);
     let area = Area { x: MARGIN, y: top, w: 50.0, h: 100.0 };
     let page = flow.page();
@@ -178,11 +178,7 @@ fn log(flow: &mut Flow, report: &Report) {
     flow.heading("Audit log");
     for entry in report.log() {
         let words = entry.change.words();
-        let why = match entry.origin {
-            Origin::Done => String::new(),
-            Origin::Undoes(of) => format!(" (undoes {of})"),
-            Origin::Redoes(of) => format!(" (does {of} again)"),
-        };
+        let why = entry.origin.words();
         let text = format!(
             "{} · {} · {}{why}: {} → {} · link {}",
             readable_time(&entry.at),

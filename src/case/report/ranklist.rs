@@ -63,7 +63,7 @@ fn query(drawing: &mut Drawing, row: &QueryRow, top: f32) {
     let room = drawing.width - 2.0 * MARGIN;
     let more = row.candidates.len().saturating_sub(COLUMNS);
     let more = if more > 0 { format!("  ·  {COLUMNS} of {} candidates", row.candidates.len()) } else { String::new() };
-    let name = format!("{}. {}{more}", row.id, file_name(&row.query.path));
+    let name = format!("{}. {}{more}", row.id, row.query.name());
     drawing.text(MARGIN, top + 12.0, 12.0, Cut::SemiBold, INK, fit(&printable(&name), Cut::SemiBold, 12.0, room));
 
     let y = top + HEAD;

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use super::drawing::{Area, Colour, Drawing, Mark};
-use super::text::{base64, escape};
 use super::typeface::Cut;
 use crate::error::Result;
+use crate::markup::{base64, escape};
 
 /// The SVG file.
 pub fn svg(drawing: &Drawing) -> Result<String> {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
-use super::text::{code, hidden};
+use crate::markup::{code, hidden};
 
 /// A cut of the typeface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use super::report::{INTERVALS, Report, ours};
+use crate::markup::escape;
 
 const STYLE: &str = "\
 :root{color-scheme:light dark;--ground:#f3f4f6;--card:#fff;--line:#dfe2e7;--text:#1c2127;--faint:#5d6672;--ours:#0b6a9c;--first:#fff3d6;--firsttext:#5c4300}\
@@ -181,20 +182,4 @@ fn curve(report: &Report, html: &mut String) {
             column.metric.title()
         );
     }
-}
-
-/// Text that is safe inside HTML, in quoted attributes too.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

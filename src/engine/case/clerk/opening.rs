@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Clerk;
+use crate::case::record::{Query, pasted_number};
 use crate::case::{Case, Change, State, name};
 use crate::data::dataset::UNKNOWN;
 use crate::data::image_io;
@@ -155,7 +156,7 @@ impl Clerk {
                     let image = Arc::new(image);
                     self.restoring.push((image.clone(), *number));
                     let (identity, camera) = (query.identity.unwrap_or(UNKNOWN), query.camera.unwrap_or(UNKNOWN));
-                    let source = source(&path, query.cut);
+                    let source = source(query);
                     queries.push(StoredQuery { path, identity, camera, source, image });
                 }
                 Err(error) => broken = broken.or(Some(error)),
@@ -186,11 +187,11 @@ fn gallery_used(state: &State) -> Option<PathBuf> {
     last.map(|folder| name::to_path(folder))
 }
 
-/// What of its file a query is: what was pasted has a name, and lies in no folder.
-fn source(path: &Path, cut: Option<[u32; 4]>) -> Source {
-    match cut {
+/// What of its file a query is.
+fn source(query: &Query) -> Source {
+    match query.cut {
         Some(area) => Source::Crop(area),
-        None if path.parent().is_some_and(|folder| folder.as_os_str().is_empty()) => Source::Memory,
+        None if pasted_number(&query.path).is_some() => Source::Memory,
         None => Source::File,
     }
 }
