@@ -28,7 +28,7 @@ pub(super) struct File {
 }
 
 /// An image on its way through the network.
-struct Image {
+pub(super) struct Image {
     file: usize,
     record: Record,
     thumbnail: Vec<u8>,
