@@ -124,8 +124,8 @@ impl Task for Normalise<'_> {
 fn add(x: &[f32], sums: &mut Sums) {
     let (chunks, rest) = x.as_chunks::<LANES>();
     for x in chunks {
-        for i in 0..LANES {
-            sums.near[i] += x[i];
+        for (sum, x) in sums.near.iter_mut().zip(x) {
+            *sum += x;
         }
     }
     for (sum, x) in sums.near.iter_mut().zip(rest) {
@@ -139,8 +139,8 @@ fn add(x: &[f32], sums: &mut Sums) {
 fn add_squares(x: &[f32], mean: f32, sums: &mut Sums) {
     let (chunks, rest) = x.as_chunks::<LANES>();
     for x in chunks {
-        for i in 0..LANES {
-            sums.near[i] += (x[i] - mean) * (x[i] - mean);
+        for (sum, x) in sums.near.iter_mut().zip(x) {
+            *sum += (x - mean) * (x - mean);
         }
     }
     for (sum, x) in sums.near.iter_mut().zip(rest) {

@@ -65,9 +65,9 @@ impl Task for Pack<'_> {
         for k in 0..depth {
             for (lane, scale) in scale.iter().enumerate().take(rows) {
                 let kernel = self.kernels.at(panel * M::MR + lane, k);
-                for tap in 0..9 {
+                for (tap, lanes) in kernels.iter_mut().enumerate() {
                     let from = if self.kernels.turned { 8 - tap } else { tap };
-                    kernels[tap][lane] = f64::from(kernel[from]) * scale;
+                    lanes[lane] = f64::from(kernel[from]) * scale;
                 }
             }
             for x in 0..3 {
