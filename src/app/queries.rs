@@ -106,9 +106,14 @@ fn row(ui: &mut Ui, cx: &mut Cx<'_>, query: &Query) {
     let spoken = format!("Query {}, {}{verdict}", text::short(&name), sizes(query).swap_remove(0));
     response.widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, selected, &spoken));
     if response.has_focus() {
-        // The arrows move the selection, not the keyboard focus.
+        // The arrows move the selection, not the keyboard focus; the focus follows the selection.
         let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
         ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
+        cx.view.arrows_at = Some(response.id);
+        (cx.view.queries_focus, cx.view.grid_focus) = (true, false);
+    }
+    if selected && cx.reveal && cx.view.queries_focus && !response.has_focus() {
+        response.request_focus();
         cx.view.arrows_at = Some(response.id);
     }
     if response.clicked() {

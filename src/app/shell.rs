@@ -284,7 +284,9 @@ impl eframe::App for App {
         self.take_keys(&ctx);
         self.reveal |= moved;
         self.view.arrows_at = None;
-        self.view.grid_focus = self.view.grid_focus && ctx.memory(|m| m.focused()).is_some();
+        let focused = ctx.memory(|m| m.focused()).is_some();
+        self.view.grid_focus &= focused;
+        self.view.queries_focus &= focused;
         self.time_undo(&ctx);
         self.thumbs.begin_frame(&ctx);
         self.draw(ui);

@@ -24,6 +24,20 @@ fn a_query_that_is_added_to_many_is_looked_at_and_seen() {
 }
 
 #[test]
+fn the_keyboard_goes_along_with_the_selected_query() {
+    let mut window = Window::full();
+    let queries = &window.harness.state().state.queries;
+    let names: Vec<String> = queries.iter().map(|q| format!("Query {},", q.name())).collect();
+    window.harness.get_by_label_contains(&names[5]).focus();
+    window.settle();
+    for (key, at) in [(Key::ArrowDown, 1), (Key::ArrowDown, 2), (Key::ArrowUp, 1)] {
+        window.key(NONE, key);
+        assert_eq!(window.harness.state().state.selected, Some(QueryId(at)));
+        assert!(window.harness.get_by_label_contains(&names[at as usize]).is_focused(), "one ring, at query {at}");
+    }
+}
+
+#[test]
 fn keys_mean_the_same_over_the_enlarged_comparison() {
     let mut window = Window::full();
     window.key(NONE, Key::E);

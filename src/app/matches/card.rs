@@ -79,7 +79,7 @@ pub fn interact(ui: &mut Ui, cx: &mut Cx<'_>, card: &Card<'_>) -> Response {
         let filter = EventFilter { horizontal_arrows: true, vertical_arrows: true, ..Default::default() };
         ui.memory_mut(|m| m.set_focus_lock_filter(response.id, filter));
         cx.view.arrows_at = Some(response.id);
-        cx.view.grid_focus = true;
+        (cx.view.grid_focus, cx.view.queries_focus) = (true, false);
     }
     if card.chosen && cx.reveal && cx.view.grid_focus && !response.has_focus() {
         response.request_focus();

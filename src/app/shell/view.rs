@@ -33,6 +33,8 @@ pub struct View {
     pub queries_scroll: f32,
     /// How long the list of queries was in the last frame.
     pub queries_seen: usize,
+    /// A query has the keyboard: it goes along with the selection.
+    pub queries_focus: bool,
     /// Bring the selected query into view in the next frame.
     pub queries_reveal: bool,
     /// The list or grid item that has the keyboard: the arrows are the lists' then.
