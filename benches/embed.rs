@@ -20,6 +20,9 @@ use rain::gallery::features::{Features, Origin};
 use rain::gallery::photos;
 use rain::model::{ModelConfig, Rain};
 
+#[global_allocator]
+static ALLOCATOR: rain::memory::Allocator = rain::memory::ALLOCATOR;
+
 fn setting(name: &str, default: usize) -> usize {
     std::env::var(name).ok().and_then(|v| v.parse().ok()).unwrap_or(default)
 }
@@ -49,6 +52,7 @@ fn peer(python: &str, folder: &Path, scratch: &Path, compare: bool) -> Option<se
 }
 
 fn main() {
+    rain::memory::keep_for_the_next_step();
     let scratch = tempfile::tempdir().expect("a temporary folder");
     let count = setting("RAIN_BENCH_COUNT", 128);
     let folder = std::env::var_os("RAIN_BENCH_IMAGES").map(PathBuf::from).unwrap_or_else(|| {

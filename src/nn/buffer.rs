@@ -1,8 +1,7 @@
 //! Memory for the kernels: aligned scratch space, and the way in and out of Candle's CPU storage.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
-use std::sync::{Mutex, PoisonError};
 
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Result, Shape, Storage, Tensor};
 
@@ -49,18 +48,20 @@ impl DerefMut for Aligned {
 /// small convolution. What is in it at first is not said.
 pub struct Scratch(Aligned);
 
-/// Buffers kept, largest last; more than a convolution uses at once would only cost memory.
-static KEPT: Mutex<Vec<Aligned>> = Mutex::new(Vec::new());
+thread_local! {
+    /// Buffers kept, largest last, by each thread that starts convolutions: the lanes of embedding do so side by side.
+    static KEPT: RefCell<Vec<Aligned>> = const { RefCell::new(Vec::new()) };
+}
+/// More than a convolution uses at once would only cost memory.
 const KEEP: usize = 4;
 
 impl Scratch {
     /// At least `len` numbers.
     pub fn take(len: usize) -> Self {
-        let fits = {
-            let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+        let fits = KEPT.with_borrow_mut(|kept| {
             let found = kept.iter().position(|b| b.len >= len);
             found.map(|i| kept.remove(i))
-        };
+        });
         Self(fits.unwrap_or_else(|| Aligned::zeros(len)))
     }
 }
@@ -68,13 +69,16 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         let buffer = std::mem::replace(&mut self.0, Aligned::zeros(0));
-        let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = kept.partition_point(|b| b.len < buffer.len);
-        kept.insert(place, buffer);
-        if kept.len() > KEEP {
-            // The smallest is the cheapest to make again.
-            kept.remove(0);
-        }
+        // A thread that is ending keeps nothing.
+        let _ = KEPT.try_with(|kept| {
+            let mut kept = kept.borrow_mut();
+            let place = kept.partition_point(|b| b.len < buffer.len);
+            kept.insert(place, buffer);
+            if kept.len() > KEEP {
+                // The smallest is the cheapest to make again.
+                kept.remove(0);
+            }
+        });
     }
 }
 
