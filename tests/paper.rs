@@ -21,7 +21,12 @@ fn run(command: &mut Command) -> (bool, String, String) {
 
 /// A sitting at table 2 with a network of a thimble's size.
 fn sitting(set: &Path, out: &Path) -> Command {
-    let mut command = rain(&["paper", "--table", "2", "--seeds", "0", "--json"]);
+    asked(["--table", "2"], set, out)
+}
+
+fn asked(what: [&str; 2], set: &Path, out: &Path) -> Command {
+    let mut command = rain(&["paper", "--seeds", "0", "--json"]);
+    command.args(what);
     command.arg("--data").arg(format!("other={}", set.display())).arg("--out").arg(out);
     for setting in [
         "model.depth=18",
@@ -86,6 +91,23 @@ fn several_sittings_add_up() {
     let (fourth, _) = report(again.arg("--results").arg(out.join("results.jsonl")).arg("--report-only"));
     assert_eq!(fourth["report"]["lines"], third["report"]["lines"]);
     assert!(!other.join("runs").exists());
+
+    // Figures 3 and 4 are drawn from the model that is there, of people whom it was not trained on.
+    for (figure, pictures) in [("3", vec!["figure3a", "figure3b"]), ("4", vec!["figure4"])] {
+        let (ok, drawn, said) = run(&mut asked(["--figure", figure], &set, &out));
+        assert!(ok && said.contains("1 runs are called for; 1 of them are known"), "{said}");
+        let drawn: Value = serde_json::from_str(&drawn).expect("JSON");
+        assert_eq!(drawn["sets"][0]["notes"], Value::Array(Vec::new()), "the model says whom it was trained on");
+        let page = fs::read_to_string(out.join(format!("figure-{figure}.html"))).expect("a page");
+        assert_eq!(page.matches("data:image/png;base64,").count(), pictures.len());
+        assert!(page.contains("<p class=\"first\">Quick budget"));
+        for name in pictures {
+            assert!(out.join(format!("figure-{figure}/other/{name}.svg")).is_file(), "{name}");
+        }
+    }
+    assert_eq!(fs::read_dir(out.join("runs")).expect("lists").count(), 2);
+    let (ok, _, said) = run(asked(["--figure", "4"], &set, &folder.path().join("none")).arg("--report-only"));
+    assert!(!ok && said.contains("There is no model yet of RAIN, multi-level"), "{said}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::console::{print, print_json, tell_broken};
 use super::search::lay_out;
+use crate::data::dataset::Photo;
 use crate::device::DeviceChoice;
 use crate::engine::desk::{Desk, Model};
 use crate::error::{Error, Result};
@@ -176,7 +177,7 @@ fn subject(args: &ProjectArgs, device: DeviceChoice) -> Result<Subject> {
             rates: args.rates.clone(),
             seed: args.layout.seed,
         };
-        return embed(&people, &model, &device);
+        return embed(&people, people.choose()?, &model, &device);
     }
     let folder = args.gallery.clone().unwrap_or_default();
     if args.query.is_empty() {
@@ -191,9 +192,13 @@ fn subject(args: &ProjectArgs, device: DeviceChoice) -> Result<Subject> {
     desk.subject()
 }
 
-/// Some people at several resolutions.
-pub(super) fn embed(people: &People, model: &Model, device: &Device) -> Result<Subject> {
-    let (photos, notes) = people.choose()?;
+/// The chosen images at several resolutions, with the notes of the choice.
+pub(super) fn embed(
+    people: &People,
+    (photos, notes): (Vec<Photo>, Vec<String>),
+    model: &Model,
+    device: &Device,
+) -> Result<Subject> {
     let total = (photos.len() * people.rates.len()) as u64;
     let mut progress = super::console::Progress::new("Embedding image");
     let mut done = 0;

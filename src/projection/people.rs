@@ -72,7 +72,11 @@ impl People {
         self.draw(listing.photos)
     }
 
-    fn draw(&self, photos: Vec<Photo>) -> Result<(Vec<Photo>, Vec<String>)> {
+    /// [`Self::choose`] among these images.
+    ///
+    /// # Errors
+    /// [`Error::File`] where none of them is labelled.
+    pub fn draw(&self, photos: Vec<Photo>) -> Result<(Vec<Photo>, Vec<String>)> {
         let published = photos.iter().any(|photo| photo.part == Part::Gallery);
         let usable = photos.into_iter().filter(|p| p.identity >= 0 && !(published && p.part == Part::Train));
         let mut by_person: BTreeMap<i64, Vec<Photo>> = BTreeMap::new();

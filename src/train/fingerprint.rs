@@ -1,6 +1,9 @@
 //! A data set's fingerprint, so that a run is never resumed on other images than it was started with.
 
+use serde_json::Value;
+
 use crate::data::dataset::{Dataset, Photo};
+use crate::data::split::{Split, split};
 use crate::{Error, Result};
 
 /// Sets larger than this many bytes are told apart by their names and sizes alone: reading 100 GB to start is no help.
@@ -33,6 +36,20 @@ pub fn fingerprint(dataset: &Dataset) -> Result<String> {
         }
     }
     Ok(hasher.finalize().to_hex().to_string())
+}
+
+/// The split that a model was trained by, as its card tells: its queries and gallery show people whom the model has not seen in
+/// training. `None` where it was trained on another set, or its card does not say.
+///
+/// # Errors
+/// Those of [`fingerprint`] and [`split`].
+pub fn own_split(card: &Value, dataset: &Dataset) -> Result<Option<Split>> {
+    let (Some(hash), Some(seed)) = (card["data"]["hash"].as_str(), card["seed"].as_u64()) else { return Ok(None) };
+    if fingerprint(dataset)? != hash {
+        return Ok(None);
+    }
+    let own = split(dataset, seed)?;
+    Ok((card["data"]["split"].as_str() == Some(own.hash.as_str())).then_some(own))
 }
 
 #[cfg(test)]
@@ -73,5 +90,23 @@ mod tests {
         let set = dataset(folder.path(), &[("1/a.png", "aa")]);
         std::fs::remove_file(folder.path().join("1/a.png")).unwrap();
         assert!(fingerprint(&set).unwrap_err().to_string().contains("a.png"));
+    }
+
+    #[test]
+    fn a_model_knows_whom_it_was_not_trained_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let names: Vec<String> = (0..16).map(|i| format!("{}/{}.png", i / 2, i % 2)).collect();
+        let files: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "x")).collect();
+        let mut set = dataset(folder.path(), &files);
+        for (i, photo) in set.photos.iter_mut().enumerate() {
+            photo.identity = i as i64 / 2;
+        }
+        let of = |seed: u64| split(&set, seed).unwrap();
+        let card = |hash: &str, seed: u64, by: &Split| serde_json::json!({ "seed": seed, "data": { "hash": hash, "split": by.hash } });
+        let hash = fingerprint(&set).unwrap();
+        assert_eq!(own_split(&card(&hash, 3, &of(3)), &set).unwrap(), Some(of(3)));
+        assert_eq!(own_split(&card("another set", 3, &of(3)), &set).unwrap(), None);
+        assert_eq!(own_split(&card(&hash, 4, &of(3)), &set).unwrap(), None, "split in another way");
+        assert_eq!(own_split(&Value::Null, &set).unwrap(), None);
     }
 }

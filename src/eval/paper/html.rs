@@ -16,21 +16,12 @@ table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}th{f
 th,td{padding:9px 12px;border-bottom:1px solid var(--line);text-align:left;vertical-align:top;white-space:nowrap}tbody tr:last-child td{border-bottom:0}\
 thead tr:first-child th[colspan]{border-left:1px solid var(--line)}b{color:var(--ours)}td small{display:block;color:var(--faint);font-size:12px}\
 .quoted td{color:var(--faint)}.tag{font-size:12px;border:1px solid var(--line);border-radius:999px;padding:0 7px;margin-left:6px}\
-svg{background:var(--card);border:1px solid var(--line);border-radius:10px;max-width:100%}svg text{fill:var(--faint);font:12px Inter,system-ui,sans-serif}\
+img{max-width:100%;border:1px solid var(--line);border-radius:10px}svg{background:var(--card);border:1px solid var(--line);border-radius:10px;max-width:100%}svg text{fill:var(--faint);font:12px Inter,system-ui,sans-serif}\
 svg .grid{stroke:var(--line)}svg .curve{stroke:var(--ours);fill:none;stroke-width:2}svg circle{fill:var(--ours)}svg .bar{stroke:var(--ours)}";
 
 /// The whole page.
 pub fn page(report: &Report) -> String {
-    let mut html = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Rain: {}</title>\n<style>{STYLE}</style>\n\
-         </head>\n<body>\n<main>\n",
-        escape(&report.title)
-    );
-    if let Some(reduction) = &report.reduction {
-        let _ = writeln!(html, "<p class=\"first\">{}</p>", escape(reduction));
-    }
-    let _ = writeln!(html, "<h1>{}</h1>\n<p>{}</p>", escape(&report.title), escape(&report.about));
+    let mut html = format!("<h1>{}</h1>\n<p>{}</p>\n", escape(&report.title), escape(&report.about));
     html.push_str(
         "<p class=\"faint\">Ours with its 95% interval; below it the paper’s. Rows marked “quoted” were published by others and \
          are not run here; a dash is a figure that is not known.</p>\n",
@@ -49,8 +40,18 @@ pub fn page(report: &Report) -> String {
     if !report.runs.is_empty() {
         runs(report, &mut html);
     }
-    html.push_str("</main>\n</body>\n</html>\n");
-    html
+    frame(&report.title, report.reduction.as_deref(), &html)
+}
+
+/// A page of this look around `body`, which is HTML; `first` is said before anything else.
+pub fn frame(title: &str, first: Option<&str>, body: &str) -> String {
+    let first = first.map(|words| format!("<p class=\"first\">{}</p>\n", escape(words))).unwrap_or_default();
+    format!(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Rain: {}</title>\n<style>{STYLE}</style>\n\
+         </head>\n<body>\n<main>\n{first}{body}</main>\n</body>\n</html>\n",
+        escape(title)
+    )
 }
 
 fn table(report: &Report, html: &mut String) {

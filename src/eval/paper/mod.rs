@@ -1,17 +1,19 @@
 //! The paper's experiments, run again: its tables and figures with our own figures beside the published ones.
 //!
-//! [`published`] is what the paper says, as data; [`recipe`] turns a row into the settings of a run; [`sitting`] trains and
-//! judges what is still missing, as far as one sitting goes; [`results`] is what is known so far; [`report`] is the page.
+//! [`published`] is what the paper says, as data; [`recipe`] turns a row into the settings of a run, and [`task`] carries a run
+//! out; [`sitting`] does what is still missing, as far as one sitting goes; [`results`] is what is known so far; [`report`] is
+//! the page.
 
-mod html;
+pub(crate) mod html;
 mod progress;
 pub mod published;
 pub mod recipe;
 pub mod report;
 pub mod results;
 pub mod sitting;
+mod task;
 
 pub use published::{Experiment, Metric, Set, Which};
 pub use recipe::Budget;
 pub use report::Report;
-pub use sitting::{Heard, Order, Outcome, Watcher, carry_out};
+pub use sitting::{Heard, Order, Outcome, Watcher, carry_out, models};
