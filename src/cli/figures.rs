@@ -31,7 +31,7 @@ use crate::model::weights;
 use crate::projection::Settings;
 use crate::projection::groups::{Colouring, rate_name};
 use crate::projection::map::Map;
-use crate::projection::people::People;
+use crate::projection::people::{self, People};
 use crate::train::fingerprint::own_split;
 
 /// The crowd of the bundled model's own seed; only its people for testing are shown.
@@ -159,7 +159,7 @@ impl Drawing<'_> {
             }
         }
         if self.figures.contains(&Which::Figure4) {
-            self.rankings(&model, &cast, data, whose, device, &mut drawn)?;
+            self.rankings(&model, &cast, data, device, &mut drawn)?;
         }
         Ok(drawn)
     }
@@ -187,15 +187,7 @@ impl Drawing<'_> {
         Ok(())
     }
 
-    fn rankings(
-        &self,
-        model: &Model,
-        cast: &Cast,
-        data: &Path,
-        whose: &str,
-        device: &Device,
-        drawn: &mut Drawn,
-    ) -> Result<()> {
+    fn rankings(&self, model: &Model, cast: &Cast, data: &Path, device: &Device, drawn: &mut Drawn) -> Result<()> {
         let (rows, gallery) = rankings(model, cast, data, self.seed, device)?;
         let rank1 = rows.iter().filter(|row| row.candidates.first().is_some_and(|c| c.1 == Some(true))).count();
         let words = [
@@ -208,7 +200,10 @@ impl Drawing<'_> {
             ),
             "* The decoder's image of the query: a reconstruction, not evidence.".to_string(),
         ];
-        let title = format!("Figure 4: the nearest gallery images of tiny queries ({whose})");
+        let title = match self.data {
+            Some(folder) => format!("Figure 4: the nearest gallery images of tiny queries, {}", people::name(folder)),
+            None => "Figure 4: the nearest gallery images of tiny queries, rendered people".to_string(),
+        };
         self.put("figure4", &ranks::figure(&title, &rows, &LIGHT, &words), drawn)?;
         drawn.ranks = Some(Ranks { queries: rows.len(), rank1, gallery });
         Ok(())

@@ -3,12 +3,13 @@
 //! Everything random is a function of (seed, step), so going on from a checkpoint computes what an uninterrupted run
 //! would have computed, bit for bit.
 
+mod words;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use candle_core::Device;
-use serde_json::json;
 
 use super::check::check;
 use super::checkpoint::{Checkpoints, Restored};
@@ -24,7 +25,6 @@ use super::preset;
 use super::samples::{self, Samples};
 use super::schedule::Schedule;
 use super::tensorboard::EventFile;
-use crate::data::dataset::Broken;
 use crate::data::image_io;
 use crate::eval::protocol;
 use crate::model::rain::Rain;
@@ -176,7 +176,7 @@ impl<'a> Trainer<'a> {
         let mut watch = Watch::new(&config, data.classes, &steps);
         validations.iter().for_each(|record| watch.validated(record));
 
-        notes.extend(broken_note(&data.broken));
+        notes.extend(words::broken_note(&data.broken));
         if data.split.query.is_empty() || data.split.gallery.is_empty() {
             notes.push("No identities are held out, so nothing is validated.".into());
         }
@@ -185,7 +185,7 @@ impl<'a> Trainer<'a> {
             step,
             total_steps: schedule.total_steps,
             steps_per_epoch: schedule.steps_per_epoch,
-            summary: summary(&config, &data),
+            summary: words::summary(&config, &data),
             history: Arc::new(steps.clone()),
             validation: Arc::new(validations.clone()),
         });
@@ -301,7 +301,7 @@ impl<'a> Trainer<'a> {
             let checkpoint = self.checkpoints.newest();
             return Err(Error::Diverged { step: record.step, term: term.into(), value, checkpoint });
         }
-        if let Some(note) = broken_note(&self.feed.take_broken()) {
+        if let Some(note) = words::broken_note(&self.feed.take_broken()) {
             self.observer.event(TrainEvent::Note(note));
         }
         self.history.append(&record)?;
@@ -427,83 +427,13 @@ impl<'a> Trainer<'a> {
         Ok(Outcome::Finished { model })
     }
 
-    /// What the model file says of its making; nothing in it depends on the machine or the clock.
     fn card(&self) -> serde_json::Value {
-        let file = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut command = format!("rain train --data {name}", name = file(&self.config.data.root));
-        if !self.config.preset.is_empty() {
-            command += &format!(" --preset {}", self.config.preset);
-        }
-        if let Some(weights) = &self.config.model.init {
-            command += &format!(" --init {}", file(weights));
-        }
-        json!({
-            "trained_with": concat!("Rain ", env!("CARGO_PKG_VERSION")),
-            "command": command,
-            "data": {
-                "name": file(&self.config.data.root),
-                "hash": self.data.hash,
-                "images": self.data.split.train.len(),
-                "identities": self.data.identities,
-                "labelled_identities": self.data.classes,
-                "split": self.data.split.hash,
-            },
-            "seed": self.config.seed,
-            "steps": self.step,
-            "settings": {
-                "data": { "rates": self.config.data.rates, "use_lr": self.config.data.use_lr },
-                "loss": self.config.loss,
-                "optim": self.config.optim,
-                "schedule": self.config.schedule,
-            },
-            "figures": self.last_validation,
-            "best_rank1": self.best_rank1,
-        })
+        words::card(&self.config, &self.data, self.step, self.last_validation.as_ref(), self.best_rank1)
     }
 }
 
 fn level_accuracy((level, [hr, lr]): (usize, [f64; 2])) -> LevelAccuracy {
     LevelAccuracy { level, hr, lr }
-}
-
-/// One sentence on what is trained, on what, from what.
-fn summary(config: &RunConfig, data: &Data) -> String {
-    let (shape, split) = (&config.model.shape, &data.split);
-    let weights = match &config.model.init {
-        Some(path) => format!("weights from {}", path.display()),
-        None => "random weights".into(),
-    };
-    let labelled = match data.identities - data.classes {
-        0 => String::new(),
-        unlabelled => format!(" ({unlabelled} of them without labels)"),
-    };
-    format!(
-        "{} images of {} people{labelled} to train on, {} queries and {} gallery images held out; \
-         ResNet-{} of width {} at {} x {} pixels, {weights}.",
-        split.train.len(),
-        data.identities,
-        split.query.len(),
-        split.gallery.len(),
-        shape.depth,
-        shape.base_width,
-        shape.height,
-        shape.width,
-    )
-}
-
-/// The images that were skipped, the first few by name.
-fn broken_note(broken: &[Broken]) -> Option<String> {
-    const NAMED: usize = 5;
-    if broken.is_empty() {
-        return None;
-    }
-    let name = |b: &Broken| format!("{} ({})", b.path.display(), b.reason);
-    let names: Vec<String> = broken.iter().take(NAMED).map(name).collect();
-    let more = match broken.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(", and {more} more"),
-    };
-    Some(format!("Skipped {} unusable images: {}{more}.", broken.len(), names.join(", ")))
 }
 
 #[cfg(test)]

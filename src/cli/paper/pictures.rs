@@ -53,7 +53,7 @@ pub(super) fn draw(which: Which, order: &Order, device: &Device, watcher: &mut F
         shown.push(Shown { set, drawn: drawing.carry_out(device)?, model });
     }
     let reduction = match order.sets.iter().next() {
-        Some((set, root)) => order.common.budget.reduction(&order.common.config(ROW, *set, root, seed)?, 1),
+        Some((set, root)) => order.common.budget.reduced_model(&order.common.config(ROW, *set, root, seed)?),
         None => None,
     };
     let (mut html, mut markdown) = (String::new(), String::new());

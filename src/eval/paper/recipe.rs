@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::published::Set;
 use crate::error::Result;
 use crate::model::weights;
-use crate::train::config::RunConfig;
+use crate::train::config::{OptimConfig, RunConfig};
 use crate::train::preset;
 
 /// How much is spent on a run.
@@ -46,27 +46,38 @@ impl Budget {
 
     /// What a report must say first; nothing where nothing was reduced.
     pub fn reduction(self, config: &RunConfig, seeds: usize) -> Option<String> {
+        let seeds = match seeds {
+            1 => "one seed (one split) instead of ten splits".to_string(),
+            n => format!("{n} seeds (a split each) instead of ten splits"),
+        };
+        let draws = format!("up to {} gallery draws instead of {}", DRAWS[0], DRAWS[1]);
+        self.reduced("experiment", config, &[seeds, draws]).map(|words| {
+            format!("{words} Compare the rows with each other; the published figures are for orientation.")
+        })
+    }
+
+    /// What must be said first of a picture of one model; nothing where nothing was reduced.
+    pub fn reduced_model(self, config: &RunConfig) -> Option<String> {
+        self.reduced("model", config, &[])
+    }
+
+    fn reduced(self, what: &str, config: &RunConfig, more: &[String]) -> Option<String> {
+        if self == Self::Full {
+            return None;
+        }
         let (shape, full) = (&config.model.shape, RunConfig::default());
         let whole = &full.model.shape;
         let mut words =
             vec![format!("{} x {} pixels instead of {} x {}", shape.height, shape.width, whole.height, whole.width)];
         if shape.base_width != whole.base_width {
-            words.push(format!("a ResNet-50 of width {} instead of {}", shape.base_width, whole.base_width));
+            words.push(format!(
+                "a ResNet-{} of width {} instead of a ResNet-50 of {}",
+                shape.depth, shape.base_width, whole.base_width
+            ));
         }
         words.push(format!("{} epochs instead of {}", config.schedule.epochs, full.schedule.epochs));
-        words.push(match seeds {
-            1 => "one seed (one split) instead of ten splits".to_string(),
-            n => format!("{n} seeds (a split each) instead of ten splits"),
-        });
-        words.push(format!("up to {} gallery draws instead of {}", DRAWS[0], DRAWS[1]));
-        match self {
-            Self::Quick => Some(format!(
-                "Quick budget, a reduction of the paper's experiment: {}. Compare the rows with each other; the published \
-                 figures are for orientation.",
-                words.join(", ")
-            )),
-            Self::Full => None,
-        }
+        words.extend_from_slice(more);
+        Some(format!("Quick budget, a reduction of the paper's {what}: {}.", words.join(", ")))
     }
 }
 
@@ -138,6 +149,20 @@ pub fn essence(config: &RunConfig) -> RunConfig {
     if bare.loss.tri == 0.0 {
         (bare.loss.margin, bare.loss.batch_hard) = (plain.loss.margin, plain.loss.batch_hard);
     }
+    if bare.loss.cls == 0.0 {
+        bare.loss.label_smoothing = plain.loss.label_smoothing;
+    }
+    if bare.loss.adv == 0.0 {
+        bare.loss.adversarial = plain.loss.adversarial;
+        bare.optim = OptimConfig {
+            optimiser_discriminator: plain.optim.optimiser_discriminator,
+            lr_discriminator: plain.optim.lr_discriminator,
+            schedule_discriminator: plain.optim.schedule_discriminator,
+            weight_decay_discriminator: plain.optim.weight_decay_discriminator,
+            betas_discriminator: plain.optim.betas_discriminator,
+            ..bare.optim
+        };
+    }
     bare
 }
 
@@ -190,6 +215,8 @@ mod tests {
             assert!(text.contains(words), "{words}: {text}");
         }
         assert_eq!(Budget::Full.reduction(&config, 3), None);
+        let picture = Budget::Quick.reduced_model(&config).unwrap();
+        assert!(picture.ends_with("30 epochs instead of 60."), "{picture}");
     }
 
     #[test]
@@ -205,6 +232,17 @@ mod tests {
             let mut other = one.clone();
             preset::set(&mut other, change).unwrap();
             assert_ne!(fingerprint(&one).unwrap(), fingerprint(&other).unwrap(), "{change}");
+        }
+        // How the discriminators learn is of no essence where there are none.
+        let baseline = common(Budget::Quick).config("baseline-hr-lr", Set::Viper, Path::new("a/VIPeR"), 0).unwrap();
+        for (change, matters) in [
+            ("optim.lr_discriminator=1e-3", false),
+            ("loss.adversarial=minimax", false),
+            ("optim.weight_decay=0", true),
+        ] {
+            let mut other = baseline.clone();
+            preset::set(&mut other, change).unwrap();
+            assert_eq!(fingerprint(&baseline).unwrap() != fingerprint(&other).unwrap(), matters, "{change}");
         }
     }
 }
