@@ -140,7 +140,8 @@ pub fn carry_out(order: &Order, device: &Device, watcher: &mut dyn Watcher) -> R
     for (number, task) in open.iter().enumerate() {
         let source = &sources[&task.set];
         let place = Place { number: number + 1, of: open.len() };
-        match task.carry_out(order, source, place, device, &mut clock, watcher) {
+        let trained = task.train(order, source, place, device, &mut clock, watcher);
+        match trained.and_then(|model| task.judge(&model, order, source, device, watcher)) {
             Ok(finding) => {
                 watcher.hear(Heard::Found(&finding));
                 results.add(finding)?;

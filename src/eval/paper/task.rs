@@ -110,16 +110,15 @@ impl Task {
         }
     }
 
-    pub fn carry_out(
+    /// Judges the model of the run by the set's protocol.
+    pub fn judge(
         &self,
+        model: &Path,
         order: &Order,
         source: &Source,
-        place: Place,
         device: &Device,
-        clock: &mut Clock,
         watcher: &mut dyn Watcher,
     ) -> Result<Finding> {
-        let model = self.train(order, source, place, device, clock, watcher)?;
         let choices = Choices { draws: Some(order.common.budget.draws()), ..Choices::default() };
         let (protocol, format) = (self.set.protocol(), self.set.format());
         let mut on = |done, total| {
@@ -127,11 +126,11 @@ impl Task {
             watcher.breathe()
         };
         let mut judgement =
-            judge_file(&model, &source.root, format, protocol, &choices, self.set.unseen(), device, &mut on)?;
+            judge_file(model, &source.root, format, protocol, &choices, self.set.unseen(), device, &mut on)?;
         // The file of results goes from machine to machine: it names images inside of the set.
         let inside = |b: &Broken| Broken { path: mlr::name(&source.dataset.root, &b.path).into(), ..b.clone() };
         judgement.broken = judgement.broken.iter().map(inside).collect();
-        let card = weights::read_model(&model)?.card;
+        let card = weights::read_model(model)?.card;
         Ok(Finding {
             set: self.set,
             preset: self.preset.clone(),
@@ -139,7 +138,7 @@ impl Task {
             seed: self.seed,
             recipe: self.recipe.clone(),
             data: source.hash.clone(),
-            model: file_hash(&model)?,
+            model: file_hash(model)?,
             epochs: self.config.schedule.epochs,
             steps: card["steps"].as_u64().unwrap_or(0),
             program: card["trained_with"].as_str().unwrap_or("Rain").to_string(),
