@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::LazyLock;
 
+use candle_core::Device;
+use rain::model::Rain;
 use serde_json::Value;
 
 /// A crowd in Market-1501's layout and a tiny model trained on it for a few steps, made once for all tests.
@@ -131,6 +133,24 @@ fn embed_and_rank_agree_with_eval() {
     let close = |a: f64, b: &Value| (a - b.as_f64().expect("a figure")).abs() < 1e-3;
     assert!(close(percent(&ranked["map"]), &rates[0]["map"]), "{ranked} {judged}");
     assert!(close(percent(&ranked["cmc"]["1"]), &rates[0]["rank1"]), "{ranked} {judged}");
+}
+
+#[test]
+fn a_model_that_says_so_searches_with_the_mirror_image_too() {
+    let both = WORLD.path("mirror.safetensors");
+    let model = Rain::open(&WORLD.model(), &Device::Cpu).expect("a model").with_mirror(true);
+    model.save(&both, &Value::Null).expect("a file");
+    let judged = |model: &Path, words: &[&str]| {
+        let mut eval = rain(&["eval", "--rates", "1,4", "--model"]);
+        let told = json(eval.arg(model).arg("--data").arg(WORLD.path("crowd")).args(words));
+        told["evaluation"]["rates"].clone()
+    };
+    let (plain, mirrored) = (judged(&WORLD.model(), &[]), judged(&both, &[]));
+    assert_ne!(plain, mirrored);
+    assert_eq!(judged(&WORLD.model(), &["--mirror", "true"]), mirrored);
+    assert_eq!(judged(&both, &["--mirror", "false"]), plain);
+    let info = rain(&["info", "--model"]).arg(&both).output().expect("the program starts");
+    assert!(String::from_utf8_lossy(&info.stdout).contains("mirror image"));
 }
 
 #[test]

@@ -66,7 +66,7 @@ def check(args, home, model, images, name):
     recipe = exported["recipe"].replace(json.dumps(target.name), repr(str(target)))
     exec(recipe, scope)  # what `rain export` prints for its reader
     with torch.no_grad():
-        torchs = scope["net"](torch.from_numpy(x)).numpy()
+        torchs = scope.get("embed", scope["net"])(torch.from_numpy(x)).numpy()
 
     def error(other):
         return float(np.abs(ours - other).max() / max(1.0, np.abs(ours).max()))
@@ -101,6 +101,9 @@ def main():
                 "model.depth=50", "model.base_width=8", "model.stride_in_1x1=true", "model.last_stride=1",
             ],
             "resnet34-last-stride-1": ["model.depth=34", "model.base_width=16", "model.last_stride=1"],
+            "resnet18-neck": ["model.depth=18", "model.base_width=16", "model.neck=true"],
+            "resnet18-neck-mirror": ["model.depth=18", "model.base_width=16", "model.neck=true", "model.mirror=true"],
+            "resnet50-mirror": ["model.depth=50", "model.base_width=8", "model.mirror=true"],
         }
         for name, settings in shapes.items():
             run = home / f"run-{name}"

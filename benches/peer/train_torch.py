@@ -6,7 +6,7 @@ people and the same recipe, end at the same percentages?
     venv/bin/python benches/peer/train_torch.py --data VIPeR --init resnet50_half_width.safetensors --test RUN/test.txt
 
 `--test` names a file with the numbers of the test people (one a line); without it, half of them are drawn by `--seed`.
-Prints rank-1/5/10/20 in percent of all test people at each rate, as JSON, at the epochs of `--judge` and at the end.
+Prints rank-1/5/10/20 in percent of all test people at each rate, without and with the mirror image, as JSON, at the epochs of `--judge` and at the end.
 """
 import argparse
 import json
@@ -17,7 +17,7 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageEnhance
 from safetensors.torch import load_file
 from torch import nn
 
@@ -27,9 +27,9 @@ MEAN, DEVIATION = (torch.tensor(v).view(1, 3, 1, 1) for v in ((0.485, 0.456, 0.4
 H, W = 128, 64
 
 
-def caffe(extractor):
+def caffe(extractor, last_stride):
     """Stride in the 1x1 convolution, a max-pool without padding that rounds up: how the weights' model was built."""
-    for stage in (extractor.layer2, extractor.layer3, extractor.layer4):
+    for stage in (extractor.layer2, extractor.layer3, extractor.layer4)[:1 + last_stride]:
         stage[0].conv1.stride, stage[0].conv2.stride = (2, 2), (1, 1)
 
     def forward(x):
@@ -63,9 +63,11 @@ def tensor(images):
     return (torch.from_numpy(array.astype(np.float32)) / 255 - MEAN) / DEVIATION
 
 
-def augmented(image, rng, pad):
+def augmented(image, rng, pad, jitter):
     if rng.random() < 0.5:
         image = image.transpose(Image.FLIP_LEFT_RIGHT)
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color) if jitter else ():
+        image = enhance(image).enhance(rng.uniform(1 - jitter, 1 + jitter))
     around = Image.new("RGB", (W + 2 * pad, H + 2 * pad))
     around.paste(image, (pad, pad))
     x, y = rng.integers(0, 2 * pad + 1, 2)
@@ -80,10 +82,11 @@ def batch_hard(v, y, margin):
     return F.relu(margin + far - near).mean()
 
 
-def judge(model, people, test, rates):
+def judge(model, people, test, rates, mirror):
     model.eval()
     with torch.no_grad():
-        embed = lambda images: F.normalize(torch.cat([model.extractor(tensor(images[i:i + 64]))[1] for i in range(0, len(images), 64)]))
+        v = lambda x: model.extractor(x)[1] + (model.extractor(x.flip(3))[1] if mirror else 0)
+        embed = lambda images: F.normalize(torch.cat([v(tensor(images[i:i + 64])) for i in range(0, len(images), 64)]))
         gallery = embed([people[p][0] for p in test])
         out = {}
         for rate in rates:
@@ -106,13 +109,13 @@ def main(args):
     train = sorted(set(people) - set(test))
 
     use_d, use_g = args.adv > 0, args.rec > 0
-    model = Rain(50, 32, 64, 2, args.levels if use_d else [], len(train))
-    caffe(model.extractor)
+    model = Rain(50, 32, 64, args.last_stride, args.levels if use_d else [], len(train))
+    caffe(model.extractor, args.last_stride)
     missing, _ = model.extractor.load_state_dict(load_file(args.init), strict=False)
     assert not [n for n in missing if "num_batches" not in n], missing
     nn.init.normal_(model.classifier.weight, std=0.01), nn.init.zeros_(model.classifier.bias)
     main = [p for n, p in model.named_parameters() if n.startswith(("extractor", "classifier") + (("decoder",) if use_g else ()))]
-    opt = torch.optim.Adam(main, 3.5e-4, weight_decay=args.weight_decay)
+    opt = torch.optim.Adam(main, args.lr, weight_decay=args.weight_decay)
     opt_d = torch.optim.Adam(model.discriminators.parameters(), 1e-4, (0.5, 0.999)) if use_d else None
     per_epoch = -(-len(train) // args.people)
     total, warm, bce = args.epochs * per_epoch, 3 * per_epoch, F.binary_cross_entropy_with_logits
@@ -121,10 +124,10 @@ def main(args):
         if step % per_epoch == 0:
             order = rng.permutation(train)
         for group in opt.param_groups:
-            group["lr"] = 3.5e-4 * (min((step + 1) / warm, 1) if step < warm else 0.1 if step >= round(args.milestone * total) else 1)
+            group["lr"] = args.lr * (min((step + 1) / warm, 1) if step < warm else 0.1 if step >= round(args.milestone * total) else 1)
         chosen = np.take(order, range(step % per_epoch * args.people, (step % per_epoch + 1) * args.people), mode="wrap")
         y = torch.tensor([train.index(p) for p in chosen]).repeat_interleave(2)
-        sharp = [augmented(people[p][c], rng, 4) for p in chosen for c in (0, 1)]
+        sharp = [augmented(people[p][c], rng, 4, args.jitter) for p in chosen for c in (0, 1)]
         x_h, x_l = tensor(sharp), tensor([degrade(i, rng.choice([2, 3, 4])) for i in sharp])
         b = len(y)
         maps, v = model.extractor(torch.cat([x_h, x_l]))
@@ -151,8 +154,9 @@ def main(args):
             p.requires_grad_(True)
         epoch = (step + 1) / per_epoch
         if epoch in args.judge or step + 1 == total:
-            found = judge(model, people, test, rates)
-            print(json.dumps({"epoch": epoch, "minutes": round((time.time() - began) / 60, 1), "rates": found}), flush=True)
+            plain, mirrored = (judge(model, people, test, rates, mirror) for mirror in (False, True))
+            told = {"epoch": epoch, "minutes": round((time.time() - began) / 60, 1), "rates": plain, "with the mirror image": mirrored}
+            print(json.dumps(told), flush=True)
 
 
 if __name__ == "__main__":
@@ -165,6 +169,9 @@ if __name__ == "__main__":
     p.add_argument("--rec", type=float, default=1.0)
     p.add_argument("--levels", type=int, nargs="+", default=[4, 5])
     p.add_argument("--weight-decay", type=float, default=0.0)
+    p.add_argument("--lr", type=float, default=3.5e-4)
+    p.add_argument("--last-stride", type=int, default=2)
+    p.add_argument("--jitter", type=float, default=0.0, help="brightness, contrast and colour vary by this share")
     p.add_argument("--epochs", type=int, default=30)
     p.add_argument("--people", type=int, default=16, help="people of a batch, with both of their images")
     p.add_argument("--milestone", type=float, default=2 / 3)

@@ -40,6 +40,9 @@ pub struct EvalArgs {
     /// One setting of the shape for --weights, for example depth=50 or model.last_stride=1
     #[arg(long, value_name = "KEY=VALUE", requires = "weights")]
     set: Vec<String>,
+    /// Search with the mirror image of each image too, or not, whatever the model says
+    #[arg(long, value_name = "BOOL")]
+    mirror: Option<bool>,
     /// The data set's folder
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -95,7 +98,10 @@ pub(super) fn check_rate(rate: f64) -> Result<()> {
 pub(super) fn run(args: &EvalArgs, device: DeviceChoice) -> Result<()> {
     args.rates.iter().try_for_each(|rate| check_rate(*rate))?;
     let device = device.open()?;
-    let (model, card) = open(args, &device)?;
+    let (mut model, card) = open(args, &device)?;
+    if let Some(mirror) = args.mirror {
+        model = model.with_mirror(mirror);
+    }
     let seed = args.seed.or_else(|| card["seed"].as_u64()).unwrap_or(0);
     let dataset = formats::read(&args.data, args.format)?;
     tell_broken(&dataset.broken);

@@ -22,6 +22,10 @@ pub struct ModelConfig {
     pub pool_ceil_mode: bool,
     /// A batch norm between v and the classifier (BNNeck); retrieval uses what is behind it.
     pub neck: bool,
+    /// Retrieval uses the mean of an image's features and its mirror image's: twice the work, and left and right weigh the same.
+    /// Training takes no notice.
+    #[serde(skip_serializing_if = "is_false")]
+    pub mirror: bool,
     /// The feature levels that a discriminator watches, any of 1..=5.
     pub levels: Vec<usize>,
     /// Identities that the classifier tells apart.
@@ -30,6 +34,11 @@ pub struct ModelConfig {
     pub height: usize,
     /// Input width in pixels.
     pub width: usize,
+}
+
+/// A setting that is off is left out of headers and fingerprints, which are then those of before it existed.
+fn is_false(setting: &bool) -> bool {
+    !setting
 }
 
 impl Default for ModelConfig {
@@ -42,6 +51,7 @@ impl Default for ModelConfig {
             stride_in_1x1: false,
             pool_ceil_mode: false,
             neck: false,
+            mirror: false,
             levels: vec![4, 5],
             classes: 1,
             height: 256,

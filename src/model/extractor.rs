@@ -38,6 +38,8 @@ pub struct Extractor {
     border: Border,
     stages: Vec<Vec<Block>>,
     neck: Option<Neck>,
+    /// Whether [`Self::embed`] looks at the mirror image too.
+    pub(super) mirror: bool,
     /// Whether the weights were made ready.
     prepared: bool,
 }
@@ -74,7 +76,7 @@ impl Extractor {
         }
         let border = if config.pool_ceil_mode { Border::Ceil } else { Border::Padded };
         let neck = config.neck.then(|| Neck::new(&scope.pp("neck"), config.embedding())).transpose()?;
-        Ok(Self { stem, border, stages, neck, prepared: false })
+        Ok(Self { stem, border, stages, neck, mirror: config.mirror, prepared: false })
     }
 
     /// `x [b,3,H,W]`, normalised, to f1..f5 and v.
@@ -109,15 +111,25 @@ impl Extractor {
     pub fn prepare(&self) -> Result<Self> {
         let stage = |stage: &Vec<Block>| stage.iter().map(Block::prepare).collect::<Result<_>>();
         let stages = self.stages.iter().map(stage).collect::<Result<_>>()?;
-        Ok(Self { stem: self.stem.prepare()?, border: self.border, stages, neck: self.neck.clone(), prepared: true })
+        let (stem, neck) = (self.stem.prepare()?, self.neck.clone());
+        Ok(Self { stem, border: self.border, stages, neck, mirror: self.mirror, prepared: true })
     }
 
-    /// `x [b,3,H,W]`, normalised, to the embedding `[b,d]` (v, behind the neck where there is one), in evaluation mode:
-    /// [`Self::forward`] without what only training asks for.
+    /// `x [b,3,H,W]`, normalised, to the embedding `[b,d]`, in evaluation mode: v, behind the neck where there is one. Where
+    /// the model says so, the mean of that and of the same of the mirror image, (v(x) + v(x mirrored)) / 2.
     ///
     /// # Errors
     /// When the image is too small for the network.
     pub fn embed(&self, x: &Tensor) -> Result<Tensor> {
+        let v = self.look(x)?;
+        if !self.mirror {
+            return Ok(v);
+        }
+        (v + self.look(&x.flip(&[3])?)?)? * 0.5
+    }
+
+    /// [`Self::forward`] without what only training asks for: `x [b,3,H,W]` to `[b,d]`.
+    fn look(&self, x: &Tensor) -> Result<Tensor> {
         let pass = Pass::evaluation();
         let (images, (early, late)) = (x.dim(0)?, self.stages.split_at(EARLY));
         let few = if self.prepared && x.device().is_cpu() { FEW } else { images.max(1) };
@@ -228,6 +240,22 @@ mod tests {
             let expected: Vec<f64> = expected.into_iter().map(f64::from).collect();
             close(&model.embed(&x).unwrap(), &expected, 1e-6, "v");
             close(&model.extractor.prepare().unwrap().embed(&x).unwrap(), &expected, 1e-5, "v of ready weights");
+        }
+    }
+
+    #[test]
+    fn with_the_mirror_image_left_and_right_weigh_the_same() {
+        let config = ModelConfig { depth: 18, base_width: 4, height: 64, width: 32, ..ModelConfig::default() };
+        let model = |mirror| Rain::new(ModelConfig { mirror, neck: true, ..config.clone() }, 1, &Device::Cpu).unwrap();
+        let (plain, both, x) = (model(false), model(true), noise(2, &[3, 3, 64, 32]));
+        let mirrored = x.flip(&[3]).unwrap();
+        let numbers = |v: Tensor| v.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+        let (left, right) = (numbers(plain.embed(&x).unwrap()), numbers(plain.embed(&mirrored).unwrap()));
+        assert_ne!(left, right);
+        let mean: Vec<f64> = left.iter().zip(&right).map(|(a, b)| f64::from(a + b) / 2.0).collect();
+        for x in [&x, &mirrored] {
+            close(&both.embed(x).unwrap(), &mean, 1e-6, "v of both");
+            close(&both.extractor.prepare().unwrap().embed(x).unwrap(), &mean, 1e-5, "v of both by ready weights");
         }
     }
 }

@@ -89,6 +89,13 @@ impl Rain {
         self
     }
 
+    /// Says whether [`Self::embed`] looks at the mirror image of an image too.
+    pub fn with_mirror(mut self, mirror: bool) -> Self {
+        self.config.mirror = mirror;
+        self.extractor.mirror = mirror;
+        self
+    }
+
     /// The model's shape.
     pub fn config(&self) -> &ModelConfig {
         &self.config
@@ -127,7 +134,7 @@ impl Rain {
         weights::load_extractor(path, &self.tensors())
     }
 
-    /// `x [b,3,H,W]`, normalised, to v `[b,d]`, in evaluation mode. G, D and C do no work.
+    /// `x [b,3,H,W]`, normalised, to the embedding `[b,d]`, in evaluation mode. G, D and C do no work.
     ///
     /// # Errors
     /// When the shapes do not fit.

@@ -270,6 +270,7 @@ impl Golden<'_> {
             stride_in_1x1: h.stride_in_1x1,
             pool_ceil_mode: h.pool_ceil_mode,
             neck: false,
+            mirror: false,
             levels: h.levels.clone(),
             classes: h.classes,
             height: h.height,

@@ -142,6 +142,12 @@ fn architecture(config: &ModelConfig, decodes: bool) -> String {
     if config.last_stride == 1 {
         parts.push("last stride 1".into());
     }
+    if config.neck {
+        parts.push("a batch norm as neck".into());
+    }
+    if config.mirror {
+        parts.push("searching with the mirror image too".into());
+    }
     if config.stride_in_1x1 || config.pool_ceil_mode {
         parts.push("Caffe's arrangement of strides".into());
     }

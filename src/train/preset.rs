@@ -217,7 +217,7 @@ fn every_setting() -> Vec<(String, Value)> {
     let config = RunConfig {
         data: DataConfig { format: Some(Format::Market1501), hash: Some(String::new()), ..DataConfig::default() },
         model: ModelSettings {
-            shape: ModelConfig { stem_width: Some(64), ..ModelConfig::default() },
+            shape: ModelConfig { stem_width: Some(64), mirror: true, ..ModelConfig::default() },
             init: Some("resnet50.pth".into()),
         },
         ..RunConfig::default()
@@ -338,7 +338,7 @@ mod tests {
         let terms = [strong.loss.adv, strong.loss.rec, strong.loss.cls, strong.loss.tri];
         assert!(terms.iter().all(|weight| *weight == 1.0), "RAIN's terms stay: {terms:?}");
         let viper = load("viper-small").unwrap();
-        assert_eq!((viper.optim.lr, viper.optim.betas_discriminator), (3.5e-4, [0.5, 0.999]));
+        assert_eq!((viper.optim.lr, viper.optim.betas_discriminator), (2.5e-3, [0.5, 0.999]));
         assert_eq!((viper.model.shape.base_width, viper.model.shape.stem_width), (32, Some(64)));
         let error = load("papr").unwrap_err().to_string();
         assert!(error.contains("viper-small"), "{error}");

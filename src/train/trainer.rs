@@ -27,6 +27,7 @@ use super::schedule::Schedule;
 use super::tensorboard::EventFile;
 use crate::data::image_io;
 use crate::eval::protocol;
+use crate::model::config::ModelConfig;
 use crate::model::rain::Rain;
 use crate::{Error, Result};
 
@@ -91,7 +92,9 @@ pub fn resume(run: &Path, device: &Device, observer: &mut dyn Observer) -> Resul
     let learner = match &restored {
         None => new_learner(&config, device, &mut notes)?,
         Some(Restored { header, state, path }) => {
-            if header.config.model.shape != config.model.shape {
+            // How a model is searched with later does not matter to its training.
+            let mirror = config.model.shape.mirror;
+            if (ModelConfig { mirror, ..header.config.model.shape.clone() }) != config.model.shape {
                 let problem = "The run's settings now describe a model of another shape";
                 let remedy = "Set model.* in run.toml back, or start a new run in another folder";
                 return Err(Error::file(path, problem, remedy));

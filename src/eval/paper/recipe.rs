@@ -77,7 +77,11 @@ impl Budget {
         }
         words.push(format!("{} epochs instead of {}", config.schedule.epochs, full.schedule.epochs));
         words.extend_from_slice(more);
-        Some(format!("Quick budget, a reduction of the paper's {what}: {}.", words.join(", ")))
+        let mut text = format!("Quick budget, a reduction of the paper's {what}: {}.", words.join(", "));
+        if shape.mirror {
+            text += " Beyond the paper, an image is searched with its mirror image too.";
+        }
+        Some(text)
     }
 }
 

@@ -1,5 +1,6 @@
 //! F as an ONNX graph: `images [n,3,H,W]`, normalised, to `v [n,d]`. BatchNorm is folded into the convolutions, as in our own
-//! evaluation, so that any runtime computes the same numbers by Conv, Relu, MaxPool, Add and GlobalAveragePool alone.
+//! evaluation, so that any runtime computes the same numbers by Conv, Relu, MaxPool, Add and GlobalAveragePool alone. A neck and the mirror image, where the model embeds with them,
+//! are in the graph too: what comes out is what Rain searches by.
 
 use std::collections::HashMap;
 use std::io::Write;
@@ -8,7 +9,7 @@ use std::path::Path;
 use candle_core::Tensor;
 use prost::Message;
 
-use super::proto::{Attribute, Entry, Graph, INT, INTS, Model, Node, Opset, Tensor as Weights, floats};
+use super::proto::{Attribute, Entry, Graph, INT, INT64, INTS, Model, Node, Opset, Tensor as Weights, floats};
 use super::{Exported, Format, INPUT, data_hash, length};
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
@@ -56,7 +57,7 @@ pub fn write(file: &ModelFile, out: &Path) -> Result<Exported> {
 fn model(file: &ModelFile) -> Result<Model> {
     let config = &file.config;
     let mut net = Net { tensors: &file.tensors, graph: Graph { name: "rain extractor".into(), ..Graph::default() } };
-    let v = net.extractor(config)?;
+    let v = net.embedding(config)?;
     let mut graph = net.graph;
     graph.input = vec![floats("images", INPUT, "n", &[3, config.height, config.width])];
     graph.output = vec![floats(&v, "embeddings", "n", &[config.embedding()])];
@@ -83,9 +84,51 @@ struct Net<'a> {
 }
 
 impl Net<'_> {
-    /// Figure 2's F; the value that holds v.
-    fn extractor(&mut self, config: &ModelConfig) -> Result<String> {
-        let x = self.conv_bn("images", "conv1", "bn1", 2)?;
+    /// The embedding that Rain searches by: [`Self::extractor`], the neck where there is one, the mean with the mirror image
+    /// where the model says so; the value that holds it, "v".
+    fn embedding(&mut self, config: &ModelConfig) -> Result<String> {
+        let images = if config.mirror { self.with_mirrored("images") } else { "images".into() };
+        let mut v = self.extractor(config, &images, if config.neck || config.mirror { "features" } else { "v" })?;
+        if config.neck {
+            v = self.neck(&v, if config.mirror { "behind_neck" } else { "v" })?;
+        }
+        if config.mirror {
+            // [2n, d], the mirrored ones behind the others, to [2, n, d] to their mean.
+            self.numbers("halves", &[2, -1, config.embedding() as i64]);
+            let halves = self.node("split", "Reshape", &[&v, "halves"], Vec::new());
+            v = self.node("v", "ReduceMean", &[&halves], vec![ints("axes", &[0]), int("keepdims", 0)]);
+        }
+        Ok(v)
+    }
+
+    /// `[n, 3, H, W]` to `[2n, 3, H, W]`: the images, then the same mirrored.
+    fn with_mirrored(&mut self, images: &str) -> String {
+        for (name, number) in [("mirror.from", -1), ("mirror.to", i64::MIN), ("mirror.axis", 3), ("mirror.step", -1)] {
+            self.numbers(name, &[number]);
+        }
+        let slice = [images, "mirror.from", "mirror.to", "mirror.axis", "mirror.step"];
+        let mirrored = self.node("mirrored", "Slice", &slice, Vec::new());
+        self.node("both", "Concat", &[images, &mirrored], vec![int("axis", 0)])
+    }
+
+    /// A batch norm without shift, as a factor and a summand for each feature.
+    fn neck(&mut self, v: &str, name: &str) -> Result<String> {
+        let [gamma, mean, var] = ["weight", "running_mean", "running_var"]
+            .map(|part| Ok::<_, Error>(self.tensor(&format!("neck.{part}"))?.to_vec1::<f32>()?));
+        let (gamma, mean, var) = (gamma?, mean?, var?);
+        let scale: Vec<f32> =
+            gamma.iter().zip(&var).map(|(g, v)| (f64::from(*g) / (f64::from(*v) + EPS).sqrt()) as f32).collect();
+        let shift = mean.iter().zip(&scale).flat_map(|(m, s)| (-m * s).to_le_bytes()).collect();
+        let length = [scale.len() as i64];
+        self.initialise("neck.scale", &length, scale.iter().flat_map(|s| s.to_le_bytes()).collect());
+        self.initialise("neck.shift", &length, shift);
+        let scaled = self.node("neck.scaled", "Mul", &[v, "neck.scale"], Vec::new());
+        Ok(self.node(name, "Add", &[&scaled, "neck.shift"], Vec::new()))
+    }
+
+    /// Figure 2's F; the value that holds its v.
+    fn extractor(&mut self, config: &ModelConfig, images: &str, v: &str) -> Result<String> {
+        let x = self.conv_bn(images, "conv1", "bn1", 2)?;
         let x = self.node("relu1", "Relu", &[&x], Vec::new());
         let mut pool = vec![ints("kernel_shape", &[3, 3]), ints("strides", &[2, 2])];
         pool.push(if config.pool_ceil_mode { int("ceil_mode", 1) } else { ints("pads", &[1, 1, 1, 1]) });
@@ -105,7 +148,7 @@ impl Net<'_> {
             }
         }
         let pooled = self.node("avgpool", "GlobalAveragePool", &[&x], Vec::new());
-        Ok(self.node("v", "Flatten", &[&pooled], vec![int("axis", 1)]))
+        Ok(self.node(v, "Flatten", &[&pooled], vec![int("axis", 1)]))
     }
 
     fn block(&mut self, config: &ModelConfig, scope: &str, x: &str, stride: usize) -> Result<String> {
@@ -164,6 +207,13 @@ impl Net<'_> {
         })
     }
 
+    /// A list of whole numbers as an initialiser.
+    fn numbers(&mut self, name: &str, numbers: &[i64]) {
+        let raw_data = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+        let dims = vec![numbers.len() as i64];
+        self.graph.initializer.push(Weights { dims, data_type: INT64, name: name.into(), raw_data });
+    }
+
     fn initialise(&mut self, name: &str, dims: &[i64], raw_data: Vec<u8>) {
         let tensor = Weights { dims: dims.to_vec(), data_type: super::proto::FLOAT, name: name.into(), raw_data };
         self.graph.initializer.push(tensor);
@@ -201,8 +251,9 @@ mod tests {
     fn the_graph_reads_back_and_every_value_is_made_before_it_is_used() {
         let folder = tempfile::tempdir().unwrap();
         let (from, to) = (folder.path().join("m.safetensors"), folder.path().join("m.onnx"));
-        for (depth, caffe) in [(18, false), (50, true)] {
-            let shape = ModelConfig { depth, base_width: 2, height: 32, width: 32, ..ModelConfig::default() };
+        for (depth, caffe, both) in [(18, false, false), (50, true, false), (18, false, true)] {
+            let shape = ModelConfig { neck: both, mirror: both, ..ModelConfig::default() };
+            let shape = ModelConfig { depth, base_width: 2, height: 32, width: 32, ..shape };
             let shape = ModelConfig { stride_in_1x1: caffe, pool_ceil_mode: caffe, stem_width: Some(4), ..shape };
             let model = Rain::new(shape.clone(), 1, &Device::Cpu).unwrap();
             model.save(&from, &serde_json::json!({"data": {"hash": "abc"}})).unwrap();
@@ -219,8 +270,11 @@ mod tests {
             assert_eq!(graph.output[0].name, "v");
             let convolutions = graph.node.iter().filter(|n| n.op_type == "Conv").count();
             assert_eq!(convolutions, if depth == 18 { 20 + usize::from(shape.stem() != 2) } else { 53 });
+            let has = |op: &str| graph.node.iter().any(|n| n.op_type == op);
+            assert_eq!([has("Mul"), has("Slice"), has("ReduceMean")], [both; 3]);
             for tensor in &graph.initializer {
-                assert_eq!(tensor.raw_data.len() as i64, 4 * tensor.dims.iter().product::<i64>());
+                let bytes = if tensor.data_type == INT64 { 8 } else { 4 };
+                assert_eq!(tensor.raw_data.len() as i64, bytes * tensor.dims.iter().product::<i64>());
             }
         }
     }

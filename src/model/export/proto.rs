@@ -8,6 +8,8 @@ pub const INT: i32 = 2;
 pub const INTS: i32 = 7;
 /// `TensorProto.DataType.FLOAT`.
 pub const FLOAT: i32 = 1;
+/// As above.
+pub const INT64: i32 = 7;
 
 #[derive(Clone, PartialEq, Message)]
 pub struct Model {

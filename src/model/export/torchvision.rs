@@ -19,19 +19,24 @@ use crate::model::weights::{ModelFile, write_safetensors};
 /// # Errors
 /// When the file cannot be written.
 pub fn write(file: &ModelFile, out: &Path) -> Result<Exported> {
+    let config = &file.config;
     let mut tensors = BTreeMap::new();
     for (name, tensor) in &file.tensors {
+        // A neck has its place in front of the classifier: `fc` is both, one after the other.
         if let Some(name) = name.strip_prefix("extractor.") {
+            let name = name.strip_prefix("neck.").map_or(name.to_owned(), |part| format!("fc.0.{part}"));
             if let Some(layer) = name.strip_suffix("running_mean") {
                 // A counter of PyTorch's, of no effect in evaluation; without it `strict=True` fails.
                 tensors.insert(format!("{layer}num_batches_tracked"), Tensor::new(0i64, &Device::Cpu)?);
             }
-            tensors.insert(name.to_owned(), tensor.clone());
+            if name == "fc.0.weight" {
+                tensors.insert("fc.0.bias".into(), tensor.zeros_like()?); // a neck has no shift
+            }
+            tensors.insert(name, tensor.clone());
         } else if let Some(name) = name.strip_prefix("classifier.") {
-            tensors.insert(format!("fc.{name}"), tensor.clone());
+            tensors.insert(format!("fc.{}{name}", if config.neck { "1." } else { "" }), tensor.clone());
         }
     }
-    let config = &file.config;
     let header =
         serde_json::json!({ "kind": "rain-torchvision-1", "config": config, "data": data_hash(file), "input": INPUT });
     write_safetensors(out, &tensors, header.to_string())?;
@@ -77,6 +82,12 @@ fn differences(config: &ModelConfig) -> Vec<String> {
     if config.pool_ceil_mode {
         all.push("its max-pool has no padding and rounds up".into());
     }
+    if config.neck {
+        all.push("a batch norm sits between v and the classifier, and v behind it is what Rain searches by".into());
+    }
+    if config.mirror {
+        all.push("Rain searches by the mean of v of an image and of its mirror image".into());
+    }
     all
 }
 
@@ -107,6 +118,12 @@ fn recipe(config: &ModelConfig, file: &str) -> String {
             format!("net.fc = torch.nn.Linear({d}, {classes})"),
         ]);
     }
+    if config.neck {
+        let d = config.embedding();
+        lines.push(format!(
+            "net.fc = torch.nn.Sequential(torch.nn.BatchNorm1d({d}), torch.nn.Linear({d}, {classes}))  # neck, classifier"
+        ));
+    }
     lines.push(format!("net.load_state_dict(load_file({file:?}), strict=True)"));
     let last = if *depth >= 50 { "conv2" } else { "conv1" };
     if config.last_stride != 2 {
@@ -124,7 +141,11 @@ fn recipe(config: &ModelConfig, file: &str) -> String {
     if config.pool_ceil_mode {
         lines.push("net.maxpool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)".into());
     }
-    lines.extend(["net.fc = torch.nn.Identity()  # v instead of logits".into(), "net.eval()".into()]);
+    let v = if config.neck { "net.fc[0]" } else { "torch.nn.Identity()" };
+    lines.extend([format!("net.fc = {v}  # v instead of logits"), "net.eval()".into()]);
+    if config.mirror {
+        lines.push("embed = lambda images: (net(images) + net(images.flip(3))) / 2".into());
+    }
     lines.join("\n")
 }
 
@@ -165,5 +186,17 @@ mod tests {
         let notes = exported.notes.join(" ");
         assert!(!exported.plain && notes.contains("4 channels") && notes.contains("1x1") && notes.contains("max-pool"));
         assert!(exported.recipe.contains("planes * 4 // 64") && exported.recipe.contains("ceil_mode=True"));
+    }
+
+    #[test]
+    fn a_neck_is_part_of_fc_and_the_mirror_image_part_of_the_recipe() {
+        let shape =
+            ModelConfig { depth: 18, base_width: 4, height: 32, width: 32, classes: 3, ..ModelConfig::default() };
+        let (exported, names) = exported(ModelConfig { neck: true, mirror: true, ..shape });
+        let fc: Vec<_> = names.iter().filter(|name| name.starts_with("fc.")).map(String::as_str).collect();
+        let norm = ["fc.0.bias", "fc.0.num_batches_tracked", "fc.0.running_mean", "fc.0.running_var", "fc.0.weight"];
+        assert_eq!(fc, [&norm[..], &["fc.1.bias", "fc.1.weight"]].concat());
+        assert!(!names.iter().any(|name| name.contains("neck")));
+        assert!(exported.recipe.contains("net.fc[0]") && exported.recipe.contains("images.flip(3)"));
     }
 }

@@ -296,6 +296,26 @@ fn an_absurd_learning_rate_stops_the_run_and_keeps_the_checkpoints() {
 }
 
 #[test]
+fn a_run_may_change_its_mind_about_the_mirror_image() {
+    let bench = Bench::new();
+    bench.run("run", bench.config(6), &mut Witness { stop_at: Some(2), ..Witness::default() }).unwrap();
+    let text = String::from_utf8(bench.read("run/run.toml")).unwrap();
+    let changed = text.replace("neck = false", "neck = false\nmirror = true");
+    assert_ne!(text, changed);
+    std::fs::write(bench.path("run/run.toml"), changed).unwrap();
+    bench.resume("run", &mut Witness::default()).unwrap();
+    let both = Rain::open(&bench.path("run/model.safetensors"), &Device::Cpu).unwrap();
+    assert!(both.config().mirror);
+
+    bench.run("plain", bench.config(6), &mut Witness::default()).unwrap();
+    let plain = Rain::open(&bench.path("plain/model.safetensors"), &Device::Cpu).unwrap();
+    let numbers = |model: &Rain| -> Vec<Vec<f32>> {
+        model.tensors().values().map(|t| t.flatten_all().unwrap().to_vec1().unwrap()).collect()
+    };
+    assert_eq!(numbers(&both), numbers(&plain), "training took notice");
+}
+
+#[test]
 fn other_images_or_another_shape_are_not_resumed() {
     let bench = Bench::new();
     let mut witness = Witness { stop_at: Some(2), ..Witness::default() };
