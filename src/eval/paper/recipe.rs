@@ -51,8 +51,12 @@ impl Budget {
             n => format!("{n} seeds (a split each) instead of ten splits"),
         };
         let draws = format!("up to {} gallery draws instead of {}", DRAWS[0], DRAWS[1]);
+        let beyond = match config.model.shape.mirror {
+            true => " Beyond the paper, an image is searched with its mirror image too.",
+            false => "",
+        };
         self.reduced("experiment", config, &[seeds, draws]).map(|words| {
-            format!("{words} Compare the rows with each other; the published figures are for orientation.")
+            format!("{words}{beyond} Compare the rows with each other; the published figures are for orientation.")
         })
     }
 
@@ -77,11 +81,7 @@ impl Budget {
         }
         words.push(format!("{} epochs instead of {}", config.schedule.epochs, full.schedule.epochs));
         words.extend_from_slice(more);
-        let mut text = format!("Quick budget, a reduction of the paper's {what}: {}.", words.join(", "));
-        if shape.mirror {
-            text += " Beyond the paper, an image is searched with its mirror image too.";
-        }
-        Some(text)
+        Some(format!("Quick budget, a reduction of the paper's {what}: {}.", words.join(", ")))
     }
 }
 
@@ -215,12 +215,14 @@ mod tests {
     fn the_reduction_is_said_first_and_only_where_there_is_one() {
         let config = common(Budget::Quick).config("paper-multi-level", Set::Viper, Path::new("v"), 0).unwrap();
         let text = Budget::Quick.reduction(&config, 3).unwrap();
-        for words in ["128 x 64 pixels instead of 256 x 128", "width 32", "epochs", "3 seeds", "gallery draws"] {
+        for words in
+            ["128 x 64 pixels instead of 256 x 128", "width 32", "epochs", "3 seeds", "gallery draws", "mirror"]
+        {
             assert!(text.contains(words), "{words}: {text}");
         }
         assert_eq!(Budget::Full.reduction(&config, 3), None);
         let picture = Budget::Quick.reduced_model(&config).unwrap();
-        assert!(picture.ends_with("30 epochs instead of 60."), "{picture}");
+        assert!(picture.ends_with("20 epochs instead of 60."), "{picture}");
     }
 
     #[test]
@@ -231,7 +233,7 @@ mod tests {
         same.model.shape.classes = 316;
         same.schedule.validate_every = 4.0;
         assert_eq!(fingerprint(&one).unwrap(), fingerprint(&same).unwrap());
-        for change in ["seed=1", "optim.lr=1e-3", "schedule.epochs=20", "data.pad=0", "loss.rec=0.5", "model.height=96"]
+        for change in ["seed=1", "optim.lr=1e-3", "schedule.epochs=21", "data.pad=0", "loss.rec=0.5", "model.height=96"]
         {
             let mut other = one.clone();
             preset::set(&mut other, change).unwrap();
