@@ -348,7 +348,7 @@ fn many_files_and_folders_can_be_dropped_at_once() {
     let mut window = Window::full();
     window.take();
     for name in ["/new/0001.png", "/new/0002.png", "/new/folder"] {
-        window.harness.input_mut().dropped_files.push(Arc::new(super::Dropped(name.into())));
+        window.harness.input_mut().dropped_files.push(Arc::new(super::window::Dropped(name.into())));
     }
     window.settle();
     assert!(window.take().iter().any(|c| matches!(c, Command::AddQueries { paths } if paths.len() == 3)));
