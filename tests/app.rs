@@ -11,6 +11,8 @@ mod first_time;
 mod frame;
 #[path = "app/gallery.rs"]
 mod gallery;
+#[path = "app/hands.rs"]
+mod hands;
 #[path = "app/investigate.rs"]
 mod investigate;
 #[path = "app/messages.rs"]
@@ -29,6 +31,7 @@ use crossbeam_channel::Sender;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
+use hands::Hands;
 use rain::app::state::Settings;
 use rain::app::{App, theme};
 use rain::data::dataset::Broken;

@@ -5,6 +5,9 @@ mod clerk;
 #[path = "app/fake.rs"]
 #[allow(dead_code, reason = "the training part is for tests/app.rs")]
 mod fake;
+#[path = "app/hands.rs"]
+#[allow(dead_code, reason = "some of it is for tests/app.rs")]
+mod hands;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -15,6 +18,7 @@ use clerk::Clerk;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use hands::Hands;
 use rain::app::{App, theme};
 use rain::case::record::{Candidate, Query, Search};
 use rain::case::{Case, Judgement, Subject, name};
@@ -108,32 +112,6 @@ impl Window {
         self.folder.path().join(name)
     }
 
-    fn settle(&mut self) {
-        self.harness.run_steps(6);
-    }
-
-    fn key(&mut self, modifiers: Modifiers, key: Key) {
-        self.harness.key_press_modifiers(modifiers, key);
-        self.settle();
-    }
-
-    fn click(&mut self, label: &str) {
-        self.harness.get_by_label(label).click();
-        self.settle();
-    }
-
-    fn has(&self, label: &str) -> bool {
-        self.harness.query_all_by_label(label).next().is_some()
-    }
-
-    fn has_part(&self, label: &str) -> bool {
-        self.harness.query_all_by_label_contains(label).next().is_some()
-    }
-
-    fn field<'a>(&'a self, label: &'a str) -> egui_kittest::Node<'a> {
-        self.harness.get_by_role_and_label(egui::accesskit::Role::TextInput, label)
-    }
-
     /// The verdict on the candidate being looked at, as the file has it.
     fn on_disk(&self) -> Option<Judgement> {
         let state = &self.harness.state().state;
@@ -141,6 +119,16 @@ impl Window {
         let subject = state.case.subject(state.selected?, &entry.path)?;
         let path = self.clerk.borrow().case.as_ref()?.path().to_path_buf();
         Case::open(&path).unwrap().state().verdicts.get(&subject).map(|v| v.judgement)
+    }
+}
+
+impl Hands for Window {
+    fn harness(&self) -> &Harness<'static, App> {
+        &self.harness
+    }
+
+    fn harness_mut(&mut self) -> &mut Harness<'static, App> {
+        &mut self.harness
     }
 }
 

@@ -3,6 +3,9 @@
 #[path = "app/fake.rs"]
 #[expect(dead_code, reason = "shared with tests/app.rs, which uses all of it")]
 mod fake;
+#[path = "app/hands.rs"]
+#[allow(dead_code, reason = "some of it is for tests/app.rs")]
+mod hands;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,6 +16,7 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers, Pos2, Rect, pos2};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT, Queryable};
+use hands::Hands;
 use rain::app::{App, theme};
 use rain::engine::command::{Command, JobId};
 use rain::engine::event::{Event, JobEnd, JobKind};
@@ -136,30 +140,6 @@ impl Window {
         self.settle();
     }
 
-    fn settle(&mut self) {
-        self.harness.run_steps(6);
-    }
-
-    fn key(&mut self, modifiers: Modifiers, key: Key) {
-        self.harness.key_press_modifiers(modifiers, key);
-        self.settle();
-    }
-
-    fn click(&mut self, label: &str) {
-        self.harness.get_by_label(label).click();
-        self.settle();
-        // So long that the next click is no double click.
-        self.harness.run_steps(30);
-    }
-
-    fn has(&self, label: &str) -> bool {
-        self.harness.query_all_by_label(label).next().is_some()
-    }
-
-    fn has_part(&self, label: &str) -> bool {
-        self.harness.query_all_by_label_contains(label).next().is_some()
-    }
-
     fn take(&self) -> Vec<Command> {
         self.sent.take()
     }
@@ -204,6 +184,22 @@ impl Window {
         }
         self.harness.drop_at(*way.last().unwrap());
         self.settle();
+    }
+}
+
+impl Hands for Window {
+    fn harness(&self) -> &Harness<'static, App> {
+        &self.harness
+    }
+
+    fn harness_mut(&mut self) -> &mut Harness<'static, App> {
+        &mut self.harness
+    }
+
+    fn click(&mut self, label: &str) {
+        self.harness.get_by_label(label).click();
+        // So long that the next click is no double click.
+        self.harness.run_steps(36);
     }
 }
 

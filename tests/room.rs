@@ -2,6 +2,10 @@
 //! stopped, resumed, and moved to the command line and back. Whatever happened to it, it must end in the bits of a run that
 //! nobody disturbed.
 
+#[path = "app/hands.rs"]
+#[allow(dead_code, reason = "some of it is for tests/app.rs")]
+mod hands;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::rc::Rc;
@@ -12,6 +16,7 @@ use egui::accesskit::Role;
 use egui::{Key, Modifiers};
 use egui_kittest::Harness;
 use egui_kittest::kittest::Queryable;
+use hands::Hands;
 use rain::app::{App, theme};
 use rain::data::pedestrians::{CrowdSettings, render_crowd};
 use rain::device::DeviceChoice;
@@ -66,35 +71,6 @@ impl Window {
         window
     }
 
-    fn settle(&mut self) {
-        self.harness.run_steps(4);
-    }
-
-    fn key(&mut self, modifiers: Modifiers, key: Key) {
-        self.harness.key_press_modifiers(modifiers, key);
-        self.settle();
-    }
-
-    /// Clicks where the label stands once nothing moves: an answer that has just come may have shifted the page.
-    fn click(&mut self, label: &str) {
-        self.settle();
-        self.harness.get_by_label(label).click();
-        self.settle();
-    }
-
-    fn has(&self, part: &str) -> bool {
-        self.harness.query_all_by_label_contains(part).next().is_some()
-    }
-
-    fn fill(&mut self, role: Role, label: &str, text: &str) {
-        self.harness.get_by_role_and_label(role, label).focus();
-        self.harness.run_steps(2);
-        self.key(Modifiers::COMMAND, Key::A);
-        self.key(Modifiers::NONE, Key::Delete);
-        self.harness.get_by_role_and_label(role, label).type_text(text);
-        self.settle();
-    }
-
     /// Draws until it is so; threads are at work behind the window.
     fn until(&mut self, what: &str, so: impl Fn(&Self) -> bool) {
         let began = Instant::now();
@@ -106,7 +82,7 @@ impl Window {
     }
 
     fn until_has(&mut self, part: &str) {
-        self.until(part, |window| window.has(part));
+        self.until(part, |window| window.has_part(part));
     }
 
     fn steps(&self) -> u64 {
@@ -118,14 +94,33 @@ impl Window {
     }
 
     fn start(&mut self, data: &Path, run: &Path) {
-        self.fill(Role::TextInput, "Data folder", &data.display().to_string());
-        self.fill(Role::TextInput, "Run folder", &run.display().to_string());
+        self.fill_field("Data folder", &data.display().to_string());
+        self.fill_field("Run folder", &run.display().to_string());
         for (field, _, value) in FIELDS {
-            self.fill(Role::TextInput, field, value);
+            self.fill_field(field, value);
         }
-        self.fill(Role::MultilineTextInput, "More settings, one a line", &TINY.join("\n"));
+        self.enter(Role::MultilineTextInput, "More settings, one a line", &TINY.join("\n"));
         self.until_has("12 people");
         self.click("Start training");
+    }
+}
+
+impl Hands for Window {
+    const FRAMES: usize = 4;
+
+    fn harness(&self) -> &Harness<'static, App> {
+        &self.harness
+    }
+
+    fn harness_mut(&mut self) -> &mut Harness<'static, App> {
+        &mut self.harness
+    }
+
+    /// Clicks where the label stands once nothing moves: an answer that has just come may have shifted the page.
+    fn click(&mut self, label: &str) {
+        self.settle();
+        self.harness.get_by_label(label).click();
+        self.settle();
     }
 }
 
@@ -210,8 +205,8 @@ fn a_run_is_started_paused_stopped_and_resumed_from_the_panel() {
 
     window.click("Resume");
     window.until_has("Finished");
-    assert!(window.has("Identity: classification") && window.has("Gradient norms: extractor"));
-    assert!(window.has("Reconstruction, not evidence"));
+    assert!(window.has_part("Identity: classification") && window.has_part("Gradient norms: extractor"));
+    assert!(window.has_part("Reconstruction, not evidence"));
     same(&whole, &run);
 }
 
@@ -245,7 +240,7 @@ fn a_run_moves_between_window_and_command_line_bit_by_bit() {
     child.wait().expect("it ends");
     let mut window = Window::open();
     window.click("All runs");
-    window.fill(Role::TextInput, "Folder of runs", &home.path().display().to_string());
+    window.fill_field("Folder of runs", &home.path().display().to_string());
     window.until_has("Run killed");
     window.harness.get_by_label("killed").click();
     window.settle();
@@ -259,14 +254,14 @@ fn an_estimate_tells_time_and_memory_before_the_start() {
     let home = tempfile::tempdir().expect("a temporary folder");
     let data = crowd(home.path());
     let mut window = Window::open();
-    window.fill(Role::TextInput, "Data folder", &data.display().to_string());
-    window.fill(Role::MultilineTextInput, "More settings, one a line", &TINY.join("\n"));
-    window.fill(Role::TextInput, "Persons in a batch (P)", "3");
+    window.fill_field("Data folder", &data.display().to_string());
+    window.enter(Role::MultilineTextInput, "More settings, one a line", &TINY.join("\n"));
+    window.fill_field("Persons in a batch (P)", "3");
     window.click("Estimate");
     window.until_has("The run takes about");
-    assert!(window.has("of memory at its peak") || !cfg!(target_os = "linux"));
-    window.fill(Role::TextInput, "Persons in a batch (P)", "4");
-    assert!(window.has("The settings have changed since"));
+    assert!(window.has_part("of memory at its peak") || !cfg!(target_os = "linux"));
+    window.fill_field("Persons in a batch (P)", "4");
+    assert!(window.has_part("The settings have changed since"));
 }
 
 #[test]
@@ -278,7 +273,7 @@ fn a_run_is_archived_deleted_brought_back_and_imported() {
     finish(train(&data, &runs.join("first")));
     let mut window = Window::open();
     window.click("All runs");
-    window.fill(Role::TextInput, "Folder of runs", &runs.display().to_string());
+    window.fill_field("Folder of runs", &runs.display().to_string());
     window.until_has("Run first");
     window.harness.get_by_label("first").click();
     window.settle();
@@ -288,7 +283,7 @@ fn a_run_is_archived_deleted_brought_back_and_imported() {
 
     window.click("Curves of first");
     window.until_has("Validation rank-1: first");
-    assert!(window.has("Person among the first k candidates: first"));
+    assert!(window.has_part("Person among the first k candidates: first"));
 
     window.click("Delete the run");
     window.until_has("lies in the trash");
@@ -299,7 +294,7 @@ fn a_run_is_archived_deleted_brought_back_and_imported() {
     window.until_has("Run first");
 
     window.click("Import a run…");
-    window.fill(Role::TextInput, "Path", &runs.join("first.zip").display().to_string());
+    window.fill_field("Path", &runs.join("first.zip").display().to_string());
     window.click("Import");
     window.until_has("Run first-2");
     same(&runs.join("first"), &runs.join("first-2"));

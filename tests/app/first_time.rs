@@ -4,7 +4,7 @@ use egui::{Event, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use rain::engine::command::QueryId;
 
-use super::{Window, fake};
+use super::{Hands, Window, fake};
 
 const NONE: Modifiers = Modifiers::NONE;
 

@@ -10,7 +10,7 @@ use rain::app::state::{ALL, Sort};
 use rain::engine::command::{Command, Measure, QueryId};
 use rain::engine::event::{Event, Source};
 
-use super::{Window, fake};
+use super::{Hands, Window, fake};
 
 const NONE: Modifiers = Modifiers::NONE;
 

@@ -60,44 +60,6 @@ impl Window {
         self.settle();
     }
 
-    /// A few frames: an answer may call forth another question.
-    pub fn settle(&mut self) {
-        self.harness.run_steps(6);
-    }
-
-    pub fn key(&mut self, modifiers: Modifiers, key: Key) {
-        self.harness.key_press_modifiers(modifiers, key);
-        self.settle();
-    }
-
-    pub fn click(&mut self, label: &str) {
-        self.harness.get_by_label(label).click();
-        self.settle();
-    }
-
-    pub fn has(&self, label: &str) -> bool {
-        self.harness.query_all_by_label(label).next().is_some()
-    }
-
-    pub fn has_part(&self, label: &str) -> bool {
-        self.harness.query_all_by_label_contains(label).next().is_some()
-    }
-
-    /// Types into a field, after what is there is deleted.
-    pub fn fill_field(&mut self, label: &str, text: &str) {
-        self.field(label).focus();
-        self.harness.run_steps(2);
-        self.key(Modifiers::COMMAND, Key::A);
-        self.key(Modifiers::NONE, Key::Delete);
-        self.field(label).type_text(text);
-        self.settle();
-    }
-
-    /// A text field; the label above it has the same words.
-    pub fn field<'a>(&'a self, label: &'a str) -> egui_kittest::Node<'a> {
-        self.harness.get_by_role_and_label(egui::accesskit::Role::TextInput, label)
-    }
-
     pub fn take(&self) -> Vec<Command> {
         self.sent.take()
     }
@@ -105,6 +67,16 @@ impl Window {
     pub fn drop_file(&mut self, path: &str) {
         self.harness.input_mut().dropped_files.push(Arc::new(Dropped(path.into())));
         self.settle();
+    }
+}
+
+impl Hands for Window {
+    fn harness(&self) -> &Harness<'static, App> {
+        &self.harness
+    }
+
+    fn harness_mut(&mut self) -> &mut Harness<'static, App> {
+        &mut self.harness
     }
 }
 
