@@ -106,6 +106,12 @@ fn order(args: &PaperArgs) -> Result<Order> {
         (None, Some(5)) => Which::Figure5,
         (None, _) => Which::Table2, // figures 3 and 4 show a model of this table
     };
+    if let (Some(number @ (3 | 4)), Some(row)) = (args.figure, args.only.iter().find(|row| *row != pictures::ROW)) {
+        return Err(Error::input(
+            format!("Figure {number} shows one model, that of the row {}, and not \"{row}\"", pictures::ROW),
+            "Leave out --only; `rain figures` draws the same of any model",
+        ));
+    }
     let mut sets = BTreeMap::new();
     for given in &args.data {
         let known = || Set::ALL.map(Set::key).join(", ");
@@ -213,6 +219,7 @@ mod tests {
             ("--table 1 --data vipr=a --out o", "cuhk03, viper"),
             ("--table 1 --data viper=a,viper=b --out o", "twice"),
             ("--figure 2 --data viper=a --out o", "3..=5"),
+            ("--figure 3 --data viper=a --out o --only baseline-hr", "one model"),
         ] {
             let error = parse(line).unwrap_err();
             assert!(error.contains(words), "{line}: {error}");

@@ -18,7 +18,7 @@ use crate::gallery::features::file_hash;
 use crate::markup::{base64, escape};
 
 /// The row whose model is shown.
-const ROW: &str = "paper-multi-level";
+pub(super) const ROW: &str = "paper-multi-level";
 
 /// Trains what is missing, draws one set of pictures a data set into OUT/figure-N/SET, and writes one page of them all.
 pub(super) fn draw(which: Which, order: &Order, device: &Device, watcher: &mut Follow, json: bool) -> Result<()> {
