@@ -242,7 +242,7 @@ mod tests {
         // How the discriminators learn is of no essence where there are none.
         let baseline = common(Budget::Quick).config("baseline-hr-lr", Set::Viper, Path::new("a/VIPeR"), 0).unwrap();
         for (change, matters) in [
-            ("optim.lr_discriminator=1e-3", false),
+            ("optim.lr_discriminator=2e-3", false),
             ("loss.adversarial=minimax", false),
             ("optim.weight_decay=0", true),
         ] {
