@@ -1,14 +1,16 @@
-//! Every layout on fixtures written here, every kind of bad input, and VIPeR itself where it is at hand.
+//! Every layout on fixtures written here, and VIPeR itself where it is at hand; names and bad input have files of their own.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use image::{Rgb, RgbImage};
-use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
 use crate::data::dataset::{Part, UNKNOWN};
+
+mod names;
+mod trouble;
 
 fn folder() -> TempDir {
     tempfile::tempdir().expect("a folder")
@@ -113,82 +115,6 @@ fn a_folder_a_person_is_read() {
     assert!(reasons.len() == 2 && reasons[0].contains(".heic") && reasons[1].contains("outside"), "{reasons:?}");
 }
 
-#[cfg(unix)]
-#[test]
-fn names_that_are_not_utf8_and_links_survive() {
-    use std::ffi::OsStr;
-    use std::os::unix::ffi::OsStrExt;
-    use std::os::unix::fs::symlink;
-
-    let root = folder();
-    put(root.path(), "anna/1.png");
-    let odd = root.path().join("anna").join(OsStr::from_bytes(b"caf\xe9 _c2.JPG"));
-    put_at(&odd);
-    symlink(root.path(), root.path().join("anna/round-and-round")).expect("links");
-    symlink("nowhere", root.path().join("anna/gone.png")).expect("links");
-    let set = read(root.path(), None).expect("reads");
-    let last = set.photos.last().expect("photos");
-    assert_eq!((&last.path, last.camera, set.photos.len()), (&odd, 2, 2));
-    assert!(set.broken.len() == 1 && set.broken[0].path.ends_with("gone.png"), "{:?}", set.broken);
-}
-
-#[test]
-fn broken_images_are_listed_and_the_rest_is_read() {
-    let root = folder();
-    put(root.path(), "0/good.png");
-    let at = |name: &str| root.path().join("0").join(name);
-    fs::write(at("text.jpg"), "not pixels").expect("writes");
-    let mut jpeg = Vec::new();
-    let photo = RgbImage::from_fn(32, 64, |x, y| Rgb([x as u8, y as u8, 0]));
-    image::codecs::jpeg::JpegEncoder::new(&mut jpeg).encode_image(&photo).expect("encodes");
-    fs::write(at("cut.jpg"), &jpeg[..jpeg.len() * 2 / 3]).expect("writes");
-    RgbImage::new(1, 1).save(at("dot.png")).expect("saves");
-    fs::write(at("empty.bmp"), "").expect("writes");
-    let set = read(root.path(), None).expect("reads");
-    assert_eq!(set.photos.len(), 1);
-    let told: Vec<_> = set
-        .broken
-        .iter()
-        .map(|b| (b.path.file_name().expect("a name").to_string_lossy().into_owned(), b.reason.clone()))
-        .collect();
-    for (i, (name, words)) in
-        [("cut.jpg", "cut short"), ("dot.png", "1x1"), ("empty.bmp", "empty"), ("text.jpg", "not an image")]
-            .iter()
-            .enumerate()
-    {
-        assert!(told[i].0 == *name && told[i].1.contains(words), "{told:?}");
-    }
-}
-
-#[test]
-fn a_folder_without_a_usable_image_is_an_error_that_says_what_was_found() {
-    let missing = PathBuf::from("/nowhere/at/all");
-    one_paragraph(&read(&missing, None).unwrap_err(), &["/nowhere/at/all", "Check the path"]);
-    one_paragraph(&list_images(&missing).unwrap_err(), &["/nowhere/at/all", "Check the path"]);
-
-    let root = folder();
-    one_paragraph(&read(root.path(), None).unwrap_err(), &["Looked for", "an empty folder"]);
-    one_paragraph(&list_images(root.path()).unwrap_err(), &["Looked for", "an empty folder"]);
-
-    for name in ["a.jpg", "b.jpg", "c.jpg"] {
-        fs::write(root.path().join(name), "words").expect("writes");
-    }
-    one_paragraph(&read(root.path(), None).unwrap_err(), &["3 images outside of any folder", "a folder of their own"]);
-    one_paragraph(&list_images(root.path()).unwrap_err(), &["a.jpg", "not an image", "2 others"]);
-
-    fs::create_dir(root.path().join("anna")).expect("creates");
-    fs::rename(root.path().join("a.jpg"), root.path().join("anna/a.jpg")).expect("moves");
-    one_paragraph(&read(root.path(), None).unwrap_err(), &["holds no usable image", "a.jpg", "not an image"]);
-    one_paragraph(&read(root.path(), Some(Format::Viper)).unwrap_err(), &["cam_a", "1 folder (anna)"]);
-    one_paragraph(
-        &read(root.path(), Some(Format::Market1501)).unwrap_err(),
-        &["bounding_box_train", "1 folder (anna)"],
-    );
-
-    let file = put(root.path(), "single.png");
-    one_paragraph(&read(&file, None).unwrap_err(), &["single.png", "folder"]);
-}
-
 #[test]
 fn loose_images_are_listed_sorted() {
     let root = folder();
@@ -199,53 +125,6 @@ fn loose_images_are_listed_sorted() {
     let names: Vec<_> = images.iter().map(|p| p.strip_prefix(root.path()).expect("inside").to_path_buf()).collect();
     assert_eq!(names, ["a/z.PNG", "b.png", "c/1.png"].map(PathBuf::from));
     assert!(broken.is_empty());
-}
-
-#[test]
-fn names_tell_identity_and_camera() {
-    for (name, expected) in [
-        ("0002_c1s1_000451_03.jpg", (2, 1)),
-        ("x/y/1501_c6s4_002877_01.jpg.jpg", (1501, 6)),
-        ("-1_c3s2_000001_00.jpg", (-1, 3)),
-        ("0000_c2s1_000001_00.jpg", (0, 2)),
-        ("0005_c12_f0046182.jpg", (5, 12)),
-        ("-2_c1s1.jpg", (-1, -1)),
-        ("_c1.jpg", (-1, -1)),
-        ("12_cx.jpg", (-1, -1)),
-        ("99999999999999999999_c1.jpg", (-1, -1)),
-        ("photo.jpg", (-1, -1)),
-        ("..", (-1, -1)),
-    ] {
-        assert_eq!(identity_and_camera(Path::new(name)), expected, "{name}");
-    }
-    for (name, expected) in [
-        ("0002_c1s1_000451_03.jpg", Some(451)),
-        ("-1_c3s2_000001_00.jpg", Some(1)),
-        ("0005_c12_f0046182.jpg", Some(46182)),
-        ("0009_c4_3.png", None),
-        ("0009_c4s_3.png", None),
-        ("0009_c4s1.png", None),
-        ("0009_c4s1_x.png", None),
-        ("photo.jpg", None),
-    ] {
-        assert_eq!(frame_in(Path::new(name)), expected, "{name}");
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..Default::default() })]
-
-    #[test]
-    fn written_names_are_read_back(identity in 0i64..100_000, camera in 0i64..1_000, tail in "(s[0-9])?_[0-9a-z_]{0,8}") {
-        let name = format!("{identity:04}_c{camera}{tail}.jpg");
-        prop_assert_eq!(identity_and_camera(Path::new(&name)), (identity, camera));
-    }
-
-    #[test]
-    fn any_name_gets_an_answer(name in "\\PC{0,20}|[-0-9_cs]{0,12}") {
-        let (identity, camera) = identity_and_camera(Path::new(&name));
-        prop_assert!(identity >= UNKNOWN && camera >= UNKNOWN);
-    }
 }
 
 /// A small rendered picture in the format that its name says.
@@ -394,41 +273,6 @@ fn a_table_is_read() {
 }
 
 #[test]
-fn half_a_set_is_named_and_not_read_as_people() {
-    for (present, missing) in [
-        ("cam_a/000_45.bmp", "cam_b is not"),
-        ("query/0001_c1s1_001051_00.jpg", "bounding_box_train, bounding_box_test is not"),
-    ] {
-        let root = folder();
-        put(root.path(), present);
-        one_paragraph(&read(root.path(), None).unwrap_err(), &["part of a published set", missing, "name the layout"]);
-        // Whoever means it can say so.
-        assert_eq!(read(root.path(), Some(Format::Folder)).expect("reads").photos.len(), 1);
-    }
-}
-
-#[test]
-fn one_folder_too_deep_is_told() {
-    let root = folder();
-    put(root.path(), "bounding_box_train/0002_c1s1_000451_03.jpg");
-    let error = read(&root.path().join("bounding_box_train"), None).unwrap_err();
-    one_paragraph(&error, &["Name the folder above it", "published layout"]);
-}
-
-#[test]
-fn every_attempt_is_told() {
-    let root = folder();
-    put(root.path(), "cam_a/000_45.bmp");
-    put(root.path(), "x.png");
-    let all = attempts(root.path());
-    assert_eq!(all.len(), LAYOUTS.len());
-    let of = |format| all.iter().find(|attempt| attempt.format == format).expect("an attempt");
-    assert_eq!(of(Format::Viper).found, "cam_a without cam_b");
-    assert!(!of(Format::Market1501).here && of(Format::Market1501).found == "nothing of it");
-    assert!(all.iter().all(|attempt| !attempt.looked_for.is_empty()));
-}
-
-#[test]
 fn a_summary_counts_what_is_there() {
     let root = folder();
     for (i, name) in [
@@ -451,53 +295,6 @@ fn a_summary_counts_what_is_there() {
     assert_eq!(got.parts, [("gallery", 4), ("query", 1), ("train", 1)].into());
     assert_eq!((got.heights, got.sizes), ([(0, 6)].into(), [(8, 16); 2]));
     assert_eq!((got.duplicates.len(), got.duplicates[0].len(), got.broken.len()), (1, 2, 1));
-}
-
-#[test]
-fn every_layout_takes_odd_images_and_names() {
-    // Grey, 16-bit, CMYK and EXIF-rotated images, mixed-case extensions, in the places of each layout.
-    let cmyk: &[u8] = include_bytes!("../image_io/cmyk.jpg");
-    let grey = image::GrayImage::from_pixel(8, 16, image::Luma([9]));
-    let deep = image::ImageBuffer::<Rgb<u16>, Vec<u16>>::from_pixel(8, 16, Rgb([1, 2, 65_000]));
-    let layouts: [(Format, [&str; 3]); 7] = [
-        (Format::Viper, ["cam_a/000_0.Bmp", "cam_a/001_0.PNG", "cam_b/000_0.JPEG"]),
-        (Format::Cuhk03, ["labeled/1_001_1_01.Bmp", "labeled/1_002_1_01.PNG", "labeled/1_001_2_06.JPEG"]),
-        (Format::Cuhk01, ["0001001.Bmp", "0001002.PNG", "0001003.JPEG"]),
-        (Format::Caviar, ["0001001.Bmp", "0001002.PNG", "0001011.JPEG"]),
-        (
-            Format::Prid2011,
-            [
-                "single_shot/cam_a/person_0001.Bmp",
-                "single_shot/cam_a/person_0002.PNG",
-                "single_shot/cam_b/person_0001.JPEG",
-            ],
-        ),
-        (Format::Market1501, ["query/0001_c1.Bmp", "bounding_box_test/0001_c2.PNG", "bounding_box_test/0001_c3.JPEG"]),
-        (Format::Folder, ["anna/1.Bmp", "anna/2.PNG", "bert/1.JPEG"]),
-    ];
-    for (format, [a, b, c]) in layouts {
-        let root = folder();
-        for name in [a, b, c] {
-            fs::create_dir_all(root.path().join(name).parent().expect("a parent")).expect("creates");
-        }
-        grey.save_with_format(root.path().join(a), image::ImageFormat::Bmp).expect("saves");
-        deep.save_with_format(root.path().join(b), image::ImageFormat::Png).expect("saves");
-        fs::write(root.path().join(c), cmyk).expect("writes");
-        let set = read(root.path(), None).unwrap_or_else(|e| panic!("{format:?}: {e}"));
-        assert_eq!((set.format, set.photos.len(), set.broken.len()), (format, 3, 0));
-        for photo in &set.photos {
-            image_io::load(&photo.path).unwrap_or_else(|e| panic!("{format:?}: {e}"));
-        }
-        // Half copied: each file cut in two is named, and what is left is read or refused, never a panic.
-        for name in [a, b, c] {
-            let bytes = fs::read(root.path().join(name)).expect("reads");
-            fs::write(root.path().join(name), &bytes[..bytes.len() / 2]).expect("writes");
-            match read(root.path(), None) {
-                Ok(set) => assert!(set.broken.iter().any(|b| b.path.ends_with(name)), "{format:?} {name}"),
-                Err(error) => one_paragraph(&error, &["unusable"]),
-            }
-        }
-    }
 }
 
 #[test]
